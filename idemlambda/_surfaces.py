@@ -1,0 +1,151 @@
+"""How a kind of function shows its calls: from its arguments to key, payload and Lambda context."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Final, cast
+
+from idemlambda._guarded import Arguments, Selected, Surface
+from idemlambda.envelopes import BATCH_SOURCES, HTTP_SOURCES, business_part, source_of
+from idemlambda.errors import ConfigError
+from idemlambda.keys import Selector, compile_selector
+
+CHANGING_SOURCES: Final = HTTP_SOURCES | BATCH_SOURCES
+"""Envelopes that differ on every retry (request ids, receipt handles): as a whole they are no key."""
+
+NO_PARAMETERS: Final[tuple[str, ...]] = ()
+
+
+def handler_surface(
+    function: Callable[..., object], *, key: Selector | None, payload: Selector | None, scope: Selector | None
+) -> Surface:
+    """The surface of a Lambda handler: `(event, context)`, after `self` or `cls` of a method."""
+    names = own_parameters(function)
+    first = bound_first(function)
+    if len(names) < 2:  # noqa: PLR2004 - an event and a context
+        raise ConfigError(f"{name_of(function)} is no Lambda handler: it does not take an event and a context.")
+    select_key, select_payload, select_scope = compiled(key, payload, scope)
+
+    def select(arguments: Arguments) -> Selected:
+        event = argument(arguments, first, names[0], function)
+        in_scope = select_scope(event) if select_scope else None
+        if select_key is None:
+            refuse_changing(event)
+            whole = select_payload(event) if select_payload else event
+            return Selected(key=(in_scope, event), payload=whole, repeats_key=select_payload is None)
+        part = select_payload(event) if select_payload else default_payload(event)
+        return Selected(key=(in_scope, select_key(event)), payload=part, repeats_key=False)
+
+    return Surface(select=select, context=lambda arguments: argument(arguments, first + 1, names[1], function))
+
+
+def function_surface(
+    function: Callable[..., object], *, key: Selector | None, payload: Selector | None, scope: Selector | None
+) -> Surface:
+    """The surface of any function: its arguments by name, with defaults filled in, without `self` or `cls`."""
+    signature = inspect.signature(function)
+    names = own_parameters(function)
+    first = bound_first(function)
+    select_key, select_payload, select_scope = compiled(
+        by_name(key, names, what="key"), by_name(payload, names, what="payload"), by_name(scope, names, what="scope")
+    )
+
+    def select(arguments: Arguments) -> Selected:
+        bound = signature.bind(*arguments[0], **arguments[1])
+        bound.apply_defaults()
+        named = dict(list(bound.arguments.items())[first:])
+        in_scope = select_scope(named) if select_scope else None
+        part = select_payload(named) if select_payload else named
+        if select_key is None:
+            return Selected(key=(in_scope, named), payload=part, repeats_key=select_payload is None)
+        return Selected(key=(in_scope, select_key(named)), payload=part, repeats_key=False)
+
+    return Surface(select=select, context=None)
+
+
+Compiled = Callable[[object], object] | None
+
+
+def compiled(key: Selector | None, payload: Selector | None, scope: Selector | None) -> tuple[Compiled, ...]:
+    """The three selectors, compiled while decorating."""
+    given = (("key", key), ("payload", payload), ("scope", scope))
+    return tuple(compile_selector(selector, what=what) if selector is not None else None for what, selector in given)
+
+
+def by_name(selector: Selector | None, names: tuple[str, ...], *, what: str) -> Selector | None:
+    """A callable selector of a function, called with the arguments that it names, or else with all in order."""
+    if selector is None or isinstance(selector, str):
+        return selector
+    wanted = parameters_of(selector)
+    if wanted and set(wanted) <= set(names):
+        return lambda named: selector(**{name: named[name] for name in wanted})
+    if len(wanted) in {0, len(names)}:
+        return lambda named: selector(*cast("Mapping[str, object]", named).values())
+    raise ConfigError(
+        f"The {what} callable takes ({', '.join(wanted)}), the function has ({', '.join(names)}): "
+        "name the parameters that it needs."
+    )
+
+
+def parameters_of(function: Callable[..., object]) -> tuple[str, ...]:
+    """The names of a callable's parameters; none where it does not tell (some builtins)."""
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except ValueError:
+        return NO_PARAMETERS
+
+
+def own_parameters(function: Callable[..., object]) -> tuple[str, ...]:
+    """The names of a function's parameters, without `self` or `cls`."""
+    return parameters_of(function)[bound_first(function) :]
+
+
+def bound_first(function: Callable[..., object]) -> int:
+    """1 for a method, whose first argument is its object and no part of a call's key; 0 otherwise."""
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    is_in_class = owner != "" and not owner.endswith("<locals>")
+    return int(is_in_class and parameters_of(function)[:1] in {("self",), ("cls",)})
+
+
+def argument(arguments: Arguments, index: int, name: str, function: Callable[..., object]) -> object:
+    """One argument, by place or by name.
+
+    Raises:
+        TypeError: It is missing, as for any call.
+    """
+    args, kwargs = arguments
+    if index < len(args):
+        return args[index]
+    if name in kwargs:
+        return kwargs[name]
+    raise TypeError(f"{name_of(function)}() is missing its argument {name!r}")
+
+
+def refuse_changing(event: object) -> None:
+    """Refuse an event whose envelope differs on every retry as its own key.
+
+    Raises:
+        ConfigError: Says what to decorate with instead.
+    """
+    source = source_of(event)
+    if source not in CHANGING_SOURCES:
+        return
+    mend = "@idem.http" if source in HTTP_SOURCES else "@idem.batch"
+    raise ConfigError(
+        f"This is an event of {source}, and its envelope differs on every retry: as a whole it is no key. "
+        f"Decorate with {mend}, or name the part that stays the same with key=."
+    )
+
+
+def default_payload(event: object) -> object:
+    """What the fingerprint covers where a key is given: the business part of a known envelope, else the event."""
+    source = source_of(event)
+    if source is None:
+        return event
+    return business_part(cast("Mapping[str, object]", event), source)
+
+
+def name_of(function: object) -> str:
+    """A function's name for a message."""
+    return getattr(function, "__qualname__", None) or repr(function)

@@ -82,3 +82,18 @@ def test_relative_links_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_guarantee_names_a_test_that_is_there() -> None:
+    """Each test that the guarantees name exists, and each row names one or says that nothing is promised."""
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    there = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+    }
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert named <= there
+    rows = [line for line in text.splitlines() if line.startswith("|") and line.count("|") == 5]
+    assert len(rows) > 20
+    assert all("test" in row or "not promised" in row or set(row) <= set("|-") for row in rows)

@@ -36,7 +36,8 @@ idem = Idempotency()
 def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """An empty working directory, no AWS in the environment, and what was imported from there forgotten."""
     for name in [*os.environ]:
-        if name.startswith(("AWS_", "IDEMLAMBDA_")):
+        # A test runner may set COLUMNS for its own output.
+        if name.startswith(("AWS_", "IDEMLAMBDA_")) or name == "COLUMNS":
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence, Sized
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypedDict, cast
@@ -64,6 +65,8 @@ def compile_selector(selector: Selector, *, what: str) -> Callable[..., object]:
     if not callable(selector):
         kind = type(cast("object", selector)).__qualname__
         raise ConfigError(f"{what}= takes a JMESPath expression or a callable, not a value of type {kind}.")
+    if inspect.iscoroutinefunction(selector):
+        raise ConfigError(f"The {what} callable is async: a {what} is selected before anything runs.")
     return _Called(selector, what)
 
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
+from idemlambda._functions import bound_first, name_of, own_parameters, parameters_of
 from idemlambda._guarded import Arguments, Selected, Surface
 from idemlambda.envelopes import BATCH_SOURCES, HTTP_SOURCES, business_part, source_of
 from idemlambda.errors import ConfigError
@@ -13,8 +14,6 @@ from idemlambda.keys import Selector, compile_selector
 
 CHANGING_SOURCES: Final = HTTP_SOURCES | BATCH_SOURCES
 """Envelopes that differ on every retry (request ids, receipt handles): as a whole they are no key."""
-
-NO_PARAMETERS: Final[tuple[str, ...]] = ()
 
 
 def handler_surface(
@@ -68,44 +67,36 @@ Compiled = Callable[[object], object] | None
 
 
 def compiled(key: Selector | None, payload: Selector | None, scope: Selector | None) -> tuple[Compiled, ...]:
-    """The three selectors, compiled while decorating."""
+    """The three selectors, compiled while decorating.
+
+    Raises:
+        ConfigError: An expression has a syntax error, or a callable is async.
+    """
     given = (("key", key), ("payload", payload), ("scope", scope))
     return tuple(compile_selector(selector, what=what) if selector is not None else None for what, selector in given)
 
 
 def by_name(selector: Selector | None, names: tuple[str, ...], *, what: str) -> Selector | None:
     """A callable selector of a function, called with the arguments that it names, or else with all in order."""
-    if selector is None or isinstance(selector, str):
+    if selector is None or isinstance(selector, str) or inspect.iscoroutinefunction(selector):
         return selector
     wanted = parameters_of(selector)
     if wanted and set(wanted) <= set(names):
-        return lambda named: selector(**{name: named[name] for name in wanted})
+
+        def with_named(named: Mapping[str, object]) -> object:
+            return selector(**{name: named[name] for name in wanted})
+
+        return with_named
     if len(wanted) in {0, len(names)}:
-        return lambda named: selector(*cast("Mapping[str, object]", named).values())
+
+        def with_all(named: Mapping[str, object]) -> object:
+            return selector(*named.values())
+
+        return with_all
     raise ConfigError(
         f"The {what} callable takes ({', '.join(wanted)}), the function has ({', '.join(names)}): "
         "name the parameters that it needs."
     )
-
-
-def parameters_of(function: Callable[..., object]) -> tuple[str, ...]:
-    """The names of a callable's parameters; none where it does not tell (some builtins)."""
-    try:
-        return tuple(inspect.signature(function).parameters)
-    except ValueError:
-        return NO_PARAMETERS
-
-
-def own_parameters(function: Callable[..., object]) -> tuple[str, ...]:
-    """The names of a function's parameters, without `self` or `cls`."""
-    return parameters_of(function)[bound_first(function) :]
-
-
-def bound_first(function: Callable[..., object]) -> int:
-    """1 for a method, whose first argument is its object and no part of a call's key; 0 otherwise."""
-    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
-    is_in_class = owner != "" and not owner.endswith("<locals>")
-    return int(is_in_class and parameters_of(function)[:1] in {("self",), ("cls",)})
 
 
 def argument(arguments: Arguments, index: int, name: str, function: Callable[..., object]) -> object:
@@ -144,8 +135,3 @@ def default_payload(event: object) -> object:
     if source is None:
         return event
     return business_part(cast("Mapping[str, object]", event), source)
-
-
-def name_of(function: object) -> str:
-    """A function's name for a message."""
-    return getattr(function, "__qualname__", None) or repr(function)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypedDict, TypeVar,
 
 from idemlambda._core import Policy
 from idemlambda._environment import connects_at_once
+from idemlambda._functions import check_callable, implicit_namespace, name_of
 from idemlambda._guarded import Guarded, Surface
-from idemlambda._surfaces import function_surface, handler_surface, name_of
+from idemlambda._surfaces import function_surface, handler_surface
 from idemlambda.cache import AsyncCachedStore, CachedStore
 from idemlambda.codec import JsonCodec
 from idemlambda.errors import ConfigError
-from idemlambda.invocation import function_name
 from idemlambda.keys import Selector
 from idemlambda.ports import AsyncStore, Clock, Codec, Found, Observer, Store, StoreOp, SystemClock
 
@@ -265,47 +265,6 @@ def guard(
         return cast("R", guarded.reply(args, kwargs).result())
 
     return call
-
-
-def check_callable(function: object) -> None:
-    """Refuse, while decorating, what cannot be made idempotent.
-
-    Raises:
-        ConfigError: Says why, and what to do.
-    """
-    if isinstance(function, staticmethod | classmethod):
-        kind = "staticmethod" if isinstance(function, staticmethod) else "classmethod"
-        raise ConfigError(f"Put @{kind} above the idempotent decorator, not below it.")
-    if not callable(function):
-        raise ConfigError(f"A function is expected, not {function!r}: give key= and the like by name.")
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(f"{name_of(function)} is a generator: its result is not there to be stored when it returns.")
-
-
-_named: dict[str, tuple[str, int]] = {}
-"""Where the function of each implicit namespace stands; the one thing here that decorators write down."""
-_named_lock = threading.Lock()
-
-
-def implicit_namespace(function: Callable[..., object], prefix: str | None) -> str:
-    """`{function name}.{module}.{qualname}`: two decorated functions never share keys by accident (rule 21).
-
-    Raises:
-        ConfigError: The function has no name of its own, or another function has the same one.
-    """
-    code = getattr(function, "__code__", None)
-    qualname: str = getattr(function, "__qualname__", "")
-    if code is None or qualname.endswith("<lambda>"):
-        raise ConfigError(f"{name_of(function)} has no name that stays the same: give it one with namespace=.")
-    namespace = f"{prefix or function_name()}.{function.__module__}.{qualname}"
-    place = (code.co_filename, code.co_firstlineno)
-    with _named_lock:
-        if _named.setdefault(namespace, place) != place:
-            raise ConfigError(
-                f"Two functions are called {namespace} (line {_named[namespace][1]} and line {place[1]}), and would "
-                "share their keys: rename one, or give it a namespace=."
-            )
-    return namespace
 
 
 def policy_of(config: Idempotency) -> Policy:

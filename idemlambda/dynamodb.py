@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, cast
 
 from idemlambda._environment import connects_at_once
@@ -43,15 +43,18 @@ TIMED_OUT: Final = 408
 class Client(Protocol):
     """What is used of a boto3 DynamoDB client."""
 
-    def put_item(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def put_item(self) -> Callable[..., Any]:
         """Write an item."""
         ...
 
-    def get_item(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def get_item(self) -> Callable[..., Any]:
         """Read an item."""
         ...
 
-    def delete_item(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def delete_item(self) -> Callable[..., Any]:
         """Delete an item."""
         ...
 

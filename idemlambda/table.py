@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -15,23 +15,28 @@ ACTIVE_TTL: Final = frozenset({"ENABLED", "ENABLING"})
 class TableClient(Protocol):
     """What is used of a boto3 DynamoDB client to make and check a table."""
 
-    def create_table(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def create_table(self) -> Callable[..., Any]:
         """Create a table."""
         ...
 
-    def update_time_to_live(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def update_time_to_live(self) -> Callable[..., Any]:
         """Turn TTL on or off."""
         ...
 
-    def describe_table(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def describe_table(self) -> Callable[..., Any]:
         """Tell keys, billing and state."""
         ...
 
-    def describe_time_to_live(self, **params: Any) -> Mapping[str, Any]:  # noqa: ANN401 - boto3's own
+    @property
+    def describe_time_to_live(self) -> Callable[..., Any]:
         """Tell the TTL attribute and status."""
         ...
 
-    def get_waiter(self, name: Any, /) -> Any:  # noqa: ANN401 - boto3's own
+    @property
+    def get_waiter(self) -> Callable[..., Any]:
         """Something to wait with."""
         ...
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar, Unpack, cast
 
 from idemlambda._environment import is_disabled
-from idemlambda._surfaces import argument, bound_first, name_of, own_parameters
-from idemlambda.app import Idempotency, check_callable, implicit_namespace
+from idemlambda._functions import bound_first, check_callable, implicit_namespace, name_of, own_parameters
+from idemlambda._surfaces import argument
+from idemlambda.app import Idempotency
 from idemlambda.errors import ConfigError
 from idemlambda.http._contract import Exchange, dont_store, front_of
 from idemlambda.http._options import HttpOptions, config_of

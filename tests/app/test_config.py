@@ -113,7 +113,8 @@ def test_what_cannot_be_idempotent_is_refused_while_decorating(function: Any, re
 
 def test_a_selector_with_a_syntax_error_is_refused_while_decorating() -> None:
     """A broken JMESPath expression never waits for an event."""
-    for selection in ({"key": "a..b"}, {"payload": "["}, {"scope": "|"}):
+    selections: list[dict[str, Any]] = [{"key": "a..b"}, {"payload": "["}, {"scope": "|"}]
+    for selection in selections:
         with pytest.raises(ConfigError):
             Idempotency(MemoryStore()).handler(**selection)(lambda event, context: None)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -154,7 +155,7 @@ def test_a_handler_fails_closed_within_five_seconds(monkeypatch: pytest.MonkeyPa
             region_name="eu-west-1",
             aws_access_key_id="testing",
             aws_secret_access_key="testing",  # noqa: S106 - any will do
-            config=boto3.session.Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1}),
+            config=Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1}),
         )
         handler = Idempotency(DynamoDBStore("mute", client=client)).handler(namespace="mute")(
             lambda event, context: ran.append(event)

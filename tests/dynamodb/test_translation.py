@@ -183,7 +183,8 @@ def test_released_records_are_read_for_ever(name: str) -> None:
     assert {key: value for key, value in item_from(record, LAYOUT).items() if key in item} == item
 
 
-S, N, B, M = {"S": "x"}, {"N": "1"}, {"B": b"x"}, {"M": {}}  # fmt: skip
+S, N, B = {"S": "x"}, {"N": "1"}, {"B": b"x"}
+M: dict[str, Any] = {"M": {}}
 POISON: list[dict[str, Any]] = [
     {"id": None},
     {"id": N},

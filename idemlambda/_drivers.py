@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import cast
 
-from idemlambda._core import Flow, Reply
+from idemlambda._attempt import Reply
+from idemlambda._core import Flow
 from idemlambda._ops import Call, Found, Op, Raised, Returned, Sleep, StoreOp
 from idemlambda.ports import AsyncStore, Clock, Store
 

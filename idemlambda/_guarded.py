@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from idemlambda import keys
-from idemlambda._core import Ambient, Attempt, Policy, Reply, run_once
+from idemlambda._attempt import Ambient, Attempt, Policy, Reply
+from idemlambda._core import run_once
 from idemlambda._drivers import AsyncDriver, Driver
 from idemlambda._environment import is_disabled
 from idemlambda.codec import decode_error, encode_error

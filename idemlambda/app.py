@@ -11,7 +11,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
-from idemlambda._core import Policy
+from idemlambda._attempt import Policy
 from idemlambda._environment import connects_at_once
 from idemlambda._functions import check_callable, implicit_namespace, name_of
 from idemlambda._guarded import Guarded, Surface

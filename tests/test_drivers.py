@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from idemlambda._core import Reply, run_once
+from idemlambda._attempt import Reply
+from idemlambda._core import run_once
 from idemlambda._drivers import AsyncDriver, Driver
 from idemlambda._ops import Insert, Op, Read, Remove, Sleep
 from idemlambda.errors import InProgress, StoreUnavailable

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 from unittest.mock import patch
 
 from idemlambda import _guarded
-from idemlambda._core import Ambient, Attempt, Flow, Reply, run_once
+from idemlambda._attempt import Ambient, Attempt, Reply
+from idemlambda._core import Flow, run_once
 from idemlambda.ports import OutcomeName
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, TypeVar, cast
 
-from idemlambda._core import Reply
+from idemlambda._attempt import Reply
 from idemlambda._guarded import Arguments, Guarded, Selected, Surface
 from idemlambda.app import Idempotency
 from idemlambda.errors import ConfigError, KeyMissing

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from idemlambda._core import Ambient, Attempt, Policy
+from idemlambda._attempt import Ambient, Attempt, Policy
 from idemlambda.record import Body
 from idemlambda.testing.clock import FakeClock
 

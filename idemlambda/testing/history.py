@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from idemlambda._core import Reply
+from idemlambda._attempt import Reply
 from idemlambda._ops import GONE, Gone, Insert, Op, Raised, Remove, Replace, Returned, StoreOp
 from idemlambda.record import Record
 

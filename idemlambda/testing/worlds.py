@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from idemlambda._core import Flow, Reply
+from idemlambda._attempt import Reply
+from idemlambda._core import Flow
 from idemlambda._ops import GONE, Call, Found, Gone, Insert, Op, Raised, Read, Remove, Returned, Sleep, StoreOp
 from idemlambda.errors import StoreUnavailable
 from idemlambda.ports import Store

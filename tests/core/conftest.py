@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from idemlambda import _core
-from idemlambda._core import Attempt, Policy
+from idemlambda._attempt import Attempt, Policy
 from idemlambda._drivers import Driver
 from idemlambda._ops import Found, Insert, Read, Remove, Replace, StoreOp
 from idemlambda.memory import MemoryStore

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from idemlambda._core import PATIENCE_MS, ROUNDS, Attempt, Reply, run_once
+from idemlambda._attempt import Attempt, Reply
+from idemlambda._core import PATIENCE_MS, ROUNDS, run_once
 from idemlambda._ops import GONE, Call, Insert, Op, Raised, Read, Remove, Replace, Returned, Sleep
 from idemlambda.errors import (
     ClaimLost,

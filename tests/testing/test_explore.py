@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from idemlambda._core import Flow, Reply, run_once
+from idemlambda._attempt import Reply
+from idemlambda._core import Flow, run_once
 from idemlambda._ops import GONE, Call, Insert, Op, Raised, Read, Remove, Replace, Returned, Sleep
 from idemlambda.errors import ClaimLost, InProgress
 from idemlambda.memory import MemoryStore

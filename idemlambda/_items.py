@@ -16,8 +16,17 @@ Item = dict[str, Value]
 SORT_VALUE: Final = "idemlambda"
 """The sort key of every record in a composite table whose partition key is the record's id."""
 
-LONGEST_NUMBER: Final = 20
-"""Digits of the longest number that a record holds: milliseconds take 13."""
+LATEST_S: Final = 1_000_000_000_000
+"""The latest time that a record may name, in seconds: today in milliseconds lies beyond it."""
+
+LATEST_MS: Final = LATEST_S * 1000
+"""The same in milliseconds; also more than any count."""
+
+LONGEST_ID: Final = 300
+"""Characters shown of an id: ours are shorter, and a key of somebody else's may take 2 KB."""
+
+SHOWN: Final = 40
+"""Characters shown of what is wrong: enough to recognise it, too few to be somebody's payload."""
 
 ATTRIBUTES: Final = (
     "status",
@@ -38,8 +47,9 @@ ATTRIBUTES: Final = (
 )
 """The names of a record's attributes, but for its key; a table may have others for them."""
 
-READ_WITHOUT_VERSION: Final = ("status", "expiration", "in_progress_expiration", "data", "validation")
-"""What must be as it was read where a record has no version, as Lambda Powertools writes it."""
+READ_WITHOUT_VERSION: Final = ("status", "expiration", "in_progress_expiration", "data")
+"""What must be as it was read where a record has no version, as Lambda Powertools writes it. `validation` is not
+among them: it is another kit's hash, which a `Record` does not keep, and alone it never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,9 @@ class Layout:
             raise ConfigError("The table's name is empty.")
         if self.partition_value is not None and self.sort_key is None:
             raise ConfigError("partition_value= needs sort_key=: all records would be one item.")
+        named = (self.partition_key, self.sort_key, self.partition_value, *self.names.values())
+        if "" in named:
+            raise ConfigError("partition_key=, sort_key=, partition_value= and the names in attributes= are not empty.")
         unknown = sorted(set(self.names) - set(ATTRIBUTES))
         if unknown:
             raise ConfigError(f"attributes= names {', '.join(unknown)}; there are {', '.join(ATTRIBUTES)}.")
@@ -94,12 +107,13 @@ class Layout:
 
 def item_from(record: Record, layout: Layout) -> Item:
     """A record as an item; what is empty has no attribute."""
-    unfinished = record.status is Status.INPROGRESS
+    # Of a claim also 0: an absent lease is a damaged record, and Powertools would never take it over.
+    has_lease = record.status is Status.INPROGRESS or record.lease_end
     values: dict[str, Value | None] = {
         "status": {"S": record.status.value},
         "version": text(record.version),
         "expiration": {"N": str(record.expiration)},
-        "in_progress_expiration": {"N": str(record.lease_end)} if unfinished else None,
+        "in_progress_expiration": {"N": str(record.lease_end)} if has_lease else None,
         "validation": text(record.fingerprint),
         "digests": {"B": record.digests} if record.digests else None,
         "data": data_value(record.body),
@@ -138,26 +152,30 @@ def step_value(body: Body) -> Item:
 def record_from(item: Mapping[str, object], layout: Layout) -> Record:
     """The record that an item holds.
 
+    An item with neither `format` nor `version` is Lambda Powertools' own: its `validation` is another hash and is not
+    compared, and a claim of it without a lease is held until it expires.
+
     Raises:
         RecordUnreadable: An attribute is missing, of a wrong type or out of range, or the format is a newer one.
     """
     read = Reading(item, layout)
-    found = read.number("format", default=FORMAT)
-    if found > FORMAT:
+    written_format = read.number("format", default=FORMAT, least=1)
+    if written_format > FORMAT:
         raise RecordUnreadable(
-            f"{read.place} is of format {found}, and this release reads formats up to {FORMAT}: upgrade idemlambda. "
-            "The record was left as it was."
+            f"{read.place} is of format {written_format}, and this release reads formats up to {FORMAT}: upgrade "
+            "idemlambda. The record was left as it was."
         )
     status = read.text("status")
     if status not in Status.__members__:
-        raise read.bad("status", f"{status!r}", "one of " + ", ".join(Status.__members__))
+        raise read.bad(layout.name("status"), repr(status[:SHOWN]), "one of " + ", ".join(Status.__members__))
+    version, expiration = version_from(read), read.number("expiration", most=LATEST_S)
     return Record(
         id=read.id,
         status=Status(status),
-        version=read.text("version", default=""),
-        expiration=read.number("expiration"),
-        lease_end=read.number("in_progress_expiration", default=0) if status == Status.INPROGRESS else 0,
-        fingerprint=read.text("validation", default=""),
+        version=version,
+        expiration=expiration,
+        lease_end=lease_from(read, Status(status), version, expiration),
+        fingerprint=read.text("validation", default="") if version else "",
         digests=read.binary("digests"),
         body=body_from(item, layout, read),
         steps=steps_from(item, layout, read),
@@ -166,8 +184,30 @@ def record_from(item: Mapping[str, object], layout: Layout) -> Record:
         completed=read.number("completed", default=0),
         origin=read.text("origin", default=""),
         error=read.text("error", default=""),
-        format=found,
+        format=written_format,
     )
+
+
+def version_from(read: Reading) -> str:
+    """The version; empty for a record that has neither version nor format, as Lambda Powertools writes it."""
+    if not read.has("version") and not read.has("format"):
+        return ""
+    version = read.text("version")
+    if not version:
+        raise read.bad(read.name("version"), "empty", "`token:n`")
+    if not read.has("format"):
+        raise read.bad(read.name("format"), "nothing", "a value of type N beside a version")
+    return version
+
+
+def lease_from(read: Reading, status: Status, version: str, expiration: int) -> int:
+    """The end of the lease, in milliseconds.
+
+    A claim of ours always has one, 0 once it is given back: without it the record is damaged, and is not free.
+    """
+    if status is Status.INPROGRESS:
+        return read.number("in_progress_expiration", default=None if version else expiration * 1000)
+    return read.number("in_progress_expiration", default=0)
 
 
 class Reading:
@@ -178,29 +218,37 @@ class Reading:
         self._layout = layout
         self.place = f"A record in table {layout.table}"
         self.id = self._take(layout.id_name, "S", None)
-        self.place = f"The record {self.id} in table {layout.table}"
+        self.place = f"The record {self.id[:LONGEST_ID]} in table {layout.table}"
+
+    def has(self, attribute: str) -> bool:
+        """Whether the item has an attribute."""
+        return self.name(attribute) in self._item
+
+    def name(self, attribute: str) -> str:
+        """The table's name of an attribute."""
+        return self._layout.name(attribute)
 
     def text(self, attribute: str, default: str | None = None) -> str:
         """A string attribute."""
-        return self._take(self._layout.name(attribute), "S", default)
+        return self._take(self.name(attribute), "S", default)
 
     def binary(self, attribute: str) -> bytes:
         """A binary attribute; empty where it is absent."""
-        value = self._value(self._layout.name(attribute))
+        value = self._value(self.name(attribute))
         if value is None:
             return b""
         found = value.get("B")
         if not isinstance(found, bytes | bytearray):
-            raise self.bad(attribute, kind_of(value), "binary (B)")
+            raise self.bad(self.name(attribute), kind_of(value), "a value of type B")
         return bytes(found)
 
-    def number(self, attribute: str, default: int | None = None) -> int:
-        """A whole number, 0 or more."""
-        name = self._layout.name(attribute)
-        found = self._take(name, "N", None if default is None else str(default))
-        if not (found.isascii() and found.isdigit() and len(found) <= LONGEST_NUMBER):
-            raise self.bad(name, f"{found[:LONGEST_NUMBER]!r}", "a whole number, 0 or more")
-        return int(found)
+    def number(self, attribute: str, default: int | None = None, *, least: int = 0, most: int = LATEST_MS) -> int:
+        """A whole number within bounds."""
+        found = self._take(self.name(attribute), "N", None if default is None else str(default))
+        # The length comes first: thousands of digits are not made a number of.
+        if found.isascii() and found.isdigit() and len(found) <= len(str(most)) and least <= int(found) <= most:
+            return int(found)
+        raise self.bad(self.name(attribute), repr(found[:SHOWN]), f"a whole number from {least} to {most}")
 
     def _take(self, name: str, kind: str, default: str | None) -> str:
         value = self._value(name)
@@ -214,67 +262,72 @@ class Reading:
         return found
 
     def _value(self, name: str) -> Mapping[str, object] | None:
-        value = self._item.get(name)
-        if value is not None and not isinstance(value, Mapping):
-            raise self.bad(name, type(value).__name__, "an attribute value")
-        return cast("Mapping[str, object] | None", value)
+        return self.value(self._item[name], name) if name in self._item else None
 
-    def bad(self, attribute: str, found: str, expected: str) -> RecordUnreadable:
-        """The error that names the attribute, what it is and what it should be."""
+    def value(self, value: object, name: str) -> Mapping[str, object]:
+        """An attribute value: one type and what it holds."""
+        found = cast("Mapping[str, object]", value)
+        if not isinstance(value, Mapping) or len(found) != 1:
+            raise self.bad(name, kind_of(found), "an attribute value of one type")
+        return found
+
+    def bad(self, name: str, found: str, expected: str) -> RecordUnreadable:
+        """The error that names the attribute, as the table does, what it is and what it should be."""
         return RecordUnreadable(
-            f"{self.place} cannot be read: {attribute} is {found}, expected is {expected}. It was left as it was."
+            f"{self.place} cannot be read: {name[:SHOWN]} is {found}, expected is {expected}. It was left as it was."
         )
 
 
-def kind_of(value: Mapping[str, object]) -> str:
-    """The type letter of an attribute value, for a message."""
-    return f"of type {', '.join(value) or 'none'}"
+def kind_of(value: object) -> str:
+    """What an attribute value is, for a message: its type letter, never its content."""
+    if not isinstance(value, Mapping):
+        return f"a {type(value).__name__}"
+    kinds = ", ".join(map(str, cast("Mapping[object, object]", value)))
+    return f"of type {kinds[:SHOWN] or 'none'}"
 
 
 def body_from(item: Mapping[str, object], layout: Layout, read: Reading) -> Body | None:
     """A result in an item, or None where there is none."""
-    data, encoding = item.get(layout.name("data")), read.text("encoding", default="")
-    if data is None and not encoding:
+    data, encoding = layout.name("data"), layout.name("encoding")
+    if data not in item and encoding not in item:
         return None
-    return Body(data=data_from(data, layout.name("data"), read), encoding=encoding or None)
-
-
-def data_from(value: object, name: str, read: Reading) -> str | bytes | None:
-    """A result's text or bytes."""
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        found = cast("Mapping[str, object]", value)
-        if isinstance(data := found.get("S"), str):
-            return data
-        if isinstance(data := found.get("B"), bytes | bytearray):
-            return bytes(data)
-        raise read.bad(name, kind_of(found), "a string (S) or binary (B)")
-    raise read.bad(name, type(value).__name__, "an attribute value")
+    return stored_from(item, data, encoding, "", read)
 
 
 def steps_from(item: Mapping[str, object], layout: Layout, read: Reading) -> dict[str, Body]:
     """The stored results of a record's steps."""
     name = layout.name("steps")
-    steps: dict[str, Body] = {}
-    for step, value in map_from(item.get(name), name, read).items():
-        place = f"{name}.{step}"
-        found = map_from(value, place, read)
-        encoding = found.get("encoding")
-        if encoding is not None and not isinstance(data_from(encoding, place, read), str):
-            raise read.bad(f"{place}.encoding", "binary", "a string (S)")
-        stored = data_from(encoding, place, read)
-        steps[step] = Body(
-            data=data_from(found.get("data"), place, read), encoding=stored if isinstance(stored, str) else None
-        )
-    return steps
+    if name not in item:
+        return {}
+    return {
+        step: stored_from(map_from(value, f"{name}.{step}", read), "data", "encoding", f"{name}.{step}.", read)
+        for step, value in map_from(item[name], name, read).items()
+    }
+
+
+def stored_from(holder: Mapping[str, object], data: str, encoding: str, place: str, read: Reading) -> Body:
+    """A stored result: its data and its encoding, by their names in what holds them."""
+    how = read.value(holder[encoding], place + encoding) if encoding in holder else {"S": ""}
+    written = how.get("S")
+    if not isinstance(written, str):
+        raise read.bad(place + encoding, kind_of(how), "a value of type S")
+    return Body(data=data_from(holder[data], place + data, read) if data in holder else None, encoding=written or None)
+
+
+def data_from(value: object, name: str, read: Reading) -> str | bytes:
+    """A result's text or bytes."""
+    found = read.value(value, name)
+    if isinstance(data := found.get("S"), str):
+        return data
+    if isinstance(data := found.get("B"), bytes | bytearray):
+        return bytes(data)
+    raise read.bad(name, kind_of(found), "a value of type S or B")
 
 
 def map_from(value: object, name: str, read: Reading) -> Mapping[str, object]:
-    """A map attribute; empty where it is absent."""
-    if value is None:
-        return {}
-    found = cast("Mapping[str, object]", value).get("M") if isinstance(value, Mapping) else None
-    if not isinstance(found, Mapping):
-        raise read.bad(name, "something else", "a map (M)")
-    return cast("Mapping[str, object]", found)
+    """A map attribute."""
+    found = read.value(value, name)
+    held = found.get("M")
+    if not isinstance(held, Mapping):
+        raise read.bad(name, kind_of(found), "a value of type M")
+    return cast("Mapping[str, object]", held)

@@ -208,6 +208,14 @@ def released(claim: Record, *, version: str, error: str, now: int, ttl: int) -> 
 
 
 def error_text(error: BaseException) -> str:
-    """An error in a few words: its type and message, cut to `ERROR_LENGTH` characters."""
-    text = f"{type(error).__name__}: {error}"
+    """An error in a few words: its type and message, cut to `ERROR_LENGTH` characters.
+
+    A lone surrogate, which no store takes, becomes a question mark: the text must never keep a record from being
+    written.
+    """
+    name = type(error).__name__
+    try:
+        text = f"{name}: {error}".encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001 - the message is the user's code
+        text = name
     return text if len(text) <= ERROR_LENGTH else text[: ERROR_LENGTH - 1] + "…"

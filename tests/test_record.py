@@ -245,3 +245,18 @@ def test_a_record_is_known_by_the_token_of_its_version(version: str, status: Sta
 def test_a_body_is_measured_in_bytes(data: str | bytes | None, size: int) -> None:
     """The size of a result is what it takes in the item."""
     assert Body(data=data).size == size
+
+
+def test_an_errors_text_can_always_be_stored() -> None:
+    """A lone surrogate in a message becomes a question mark: no store takes one."""
+    assert error_text(ValueError("a\ud800b")) == "ValueError: a?b"
+
+
+def test_an_error_whose_message_cannot_be_made_is_named_all_the_same() -> None:
+    """What fails while it is being told of never keeps a record from being written."""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("no message")
+
+    assert error_text(Mute()) == "Mute"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts of this folder share. Source it; it runs nothing by itself.
 
 OLDEST_PYTHON="3.11" # pyproject.toml's requires-python

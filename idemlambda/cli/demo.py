@@ -30,7 +30,7 @@ TABLE: Final = "idempotency"
 TIMEOUT: Final = 3.0
 """Lambda's own default, in seconds."""
 
-CRASH_TIMEOUT: Final = 1.5
+CRASH_TIMEOUT: Final = 2.0
 """Short, so that the crashed claim lapses after some 3.5 s: a lease is the time-out and 2 s for skewed clocks."""
 
 GATE: Final = 30

@@ -119,6 +119,16 @@ def test_a_selector_with_a_syntax_error_is_refused_while_decorating() -> None:
             Idempotency(MemoryStore()).handler(**selection)(lambda event, context: None)
 
 
+def test_a_selector_that_is_async_is_refused_while_decorating() -> None:
+    """A key is selected before anything runs, and nothing is awaited there."""
+
+    async def key(order: str) -> str:
+        return order
+
+    with pytest.raises(ConfigError, match="key callable is async"):
+        Idempotency(MemoryStore()).function(key=key, namespace="async key")(lambda order: order)
+
+
 def test_two_functions_of_one_name_are_refused() -> None:
     """Two functions under one implicit namespace would share keys; one decorated twice is one (rule 21)."""
     idem = Idempotency(MemoryStore())

@@ -44,9 +44,8 @@ def test_the_demo_shows_the_main_job_from_a_shell(desk: Path) -> None:
     assert "Waiting until the dead worker's lease ends" in done.stderr
 
 
-def test_a_person_gets_tables(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_gets_tables(run: Run) -> None:
     """The same for a person: a row for each step, and the record of the order that survived a crash."""
-    monkeypatch.setattr(room, "CRASH_TIMEOUT", 0.5)
     result = run("demo")
     assert result.exit_code == 0, result.output
     for text in ("1 first execution", "2 replay", "/quantity", "4 in progress", "5 crash", "6 takeover", "COMPLETED"):

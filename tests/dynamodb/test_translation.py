@@ -88,7 +88,8 @@ def test_a_record_without_version_is_expected_field_by_field() -> None:
     _, params = request_for(Remove(expect=found), LAYOUT)
     assert params["ConditionExpression"] == (
         "attribute_not_exists(#version) AND #status = :status AND #expiration = :expiration AND "
-        "#in_progress_expiration = :in_progress_expiration AND #data = :data AND attribute_not_exists(#validation)"
+        "(#in_progress_expiration = :in_progress_expiration OR attribute_not_exists(#in_progress_expiration)) AND "
+        "#data = :data"
     )
 
 

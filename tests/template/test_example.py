@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import sys
@@ -31,6 +32,17 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
+def loaded(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module of the example, imported anew under the name that it has in Lambda."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"examples/orders/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
 @pytest.fixture
 def orders(
     template: Callable[[str], dict[str, Any]], calls: list[str], monkeypatch: pytest.MonkeyPatch
@@ -48,12 +60,7 @@ def orders(
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("IDEMLAMBDA_DISABLED", raising=False)
     properties = template("infra/table.yaml")["Resources"]["Table"]["Properties"]
-    spec = importlib.util.spec_from_file_location("orders_example", ROOT / "examples/orders/app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
+    module = loaded("app", monkeypatch)
     with mock_aws():
         boto3.client("dynamodb").create_table(
             TableName="records",
@@ -82,6 +89,63 @@ def test_another_order_under_the_same_id(orders: ModuleType) -> None:
     assert len(orders.ledger) == 1
 
 
+@pytest.fixture
+def api(orders: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The example's API, on the same table."""
+    return loaded("api", monkeypatch)
+
+
+REQUEST: dict[str, Any] = json.loads((ROOT / "events/apigw-v2.json").read_text(encoding="utf-8"))
+
+
+def test_an_order_is_posted_once(api: ModuleType, orders: ModuleType) -> None:
+    """A second request with a key gets the answer of the first, and nothing is placed; the list shows one order."""
+    first, second = api.handler(REQUEST, None), api.handler(REQUEST, None)
+    assert (first["statusCode"], second["statusCode"], second["body"]) == (201, 201, first["body"])
+    assert second["headers"]["Idempotency-Replayed"] == "true"
+    assert json.loads(first["body"])["total"] == "25.00"
+    assert [order.order_id for order in orders.ledger] == [ORDER["order_id"]]
+    get = REQUEST | {"requestContext": REQUEST["requestContext"] | {"http": {"method": "GET"}}}
+    assert json.loads(api.handler(get, None)["body"]) == [ORDER]
+
+
+@pytest.mark.parametrize("sample", ["apigw-v1", "apigw-v2"])
+def test_both_payload_formats_place_the_order(sample: str, api: ModuleType) -> None:
+    """The API reads both formats, and a body in Base64 as well."""
+    event = json.loads((ROOT / f"events/{sample}.json").read_text(encoding="utf-8"))
+    encoded = base64.b64encode(event["body"].encode()).decode()
+    first, second = api.handler(event, None), api.handler(event | {"body": encoded, "isBase64Encoded": True}, None)
+    assert (first["statusCode"], second["body"]) == (201, first["body"])
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        (None, 400, "Invalid JSON"),
+        ('{"order_id": ', 400, "Invalid JSON"),
+        (json.dumps(ORDER | {"quantity": 0}), 422, "quantity: Input should be greater than 0"),
+    ],
+)
+def test_a_wrong_order_is_answered_once_and_for_all(
+    body: str | None, status: int, says: str, api: ModuleType, orders: ModuleType
+) -> None:
+    """What is no order gets a problem that says why, as an answer that a retry gets again."""
+    event = REQUEST | {"body": body}
+    first, second = api.handler(event, None), api.handler(event, None)
+    assert (first["statusCode"], second["statusCode"]) == (status, status)
+    assert first["headers"]["Content-Type"] == "application/problem+json"
+    assert says in json.loads(first["body"])["detail"]
+    assert second["headers"]["Idempotency-Replayed"] == "true"
+    assert orders.ledger == []
+
+
+def test_other_methods_are_not_served(api: ModuleType) -> None:
+    """A method that the API does not have is a 405 that names those it has."""
+    delete = REQUEST | {"requestContext": REQUEST["requestContext"] | {"http": {"method": "DELETE"}}}
+    answer = api.handler(delete, None)
+    assert (answer["statusCode"], answer["headers"]["allow"]) == (405, "GET, POST")
+
+
 def test_the_policy_allows_what_is_called(
     orders: ModuleType, calls: list[str], template: Callable[[str], dict[str, Any]]
 ) -> None:
@@ -91,4 +155,17 @@ def test_the_policy_allows_what_is_called(
     orders.handler(ORDER, None)
     with pytest.raises(ValueError, match="quantity"):
         orders.handler(ORDER | {"order_id": "ord-0", "quantity": 0}, None)
+    assert {"dynamodb:PutItem", "dynamodb:DeleteItem"} <= set(calls) <= set(policy["Statement"][0]["Action"])
+
+
+def test_the_policy_of_the_api_allows_what_is_called(
+    api: ModuleType, calls: list[str], template: Callable[[str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first answer, a replay and a failure of the API call nothing that its function's policy does not allow."""
+    [policy] = template("template.yaml")["Resources"]["OrdersApiFunction"]["Properties"]["Policies"]
+    api.handler(REQUEST, None)
+    api.handler(REQUEST, None)
+    monkeypatch.setattr(api, "place", lambda order: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        api.handler(REQUEST | {"headers": {**REQUEST["headers"], "idempotency-key": "another"}}, None)
     assert {"dynamodb:PutItem", "dynamodb:DeleteItem"} <= set(calls) <= set(policy["Statement"][0]["Action"])

@@ -17,16 +17,25 @@ def stack(template: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
     return template("template.yaml")
 
 
-@pytest.fixture
-def orders(stack: dict[str, Any]) -> dict[str, Any]:
-    """The properties of the orders function."""
-    properties: dict[str, Any] = stack["Resources"]["OrdersFunction"]["Properties"]
-    return properties
+FUNCTIONS = ("OrdersFunction", "OrdersApiFunction")
 
 
-def test_policy_is_the_least(orders: dict[str, Any]) -> None:
-    """The function may put, read and delete records of its own table, and nothing else."""
-    [policy] = orders["Policies"]
+def properties(stack: dict[str, Any], name: str) -> dict[str, Any]:
+    """The properties of a resource."""
+    found: dict[str, Any] = stack["Resources"][name]["Properties"]
+    return found
+
+
+def test_these_are_all_functions(stack: dict[str, Any]) -> None:
+    """No function of the stack escapes the tests below."""
+    found = {name for name, one in stack["Resources"].items() if one["Type"] == "AWS::Serverless::Function"}
+    assert found == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_policy_is_the_least(name: str, stack: dict[str, Any]) -> None:
+    """A function may put, read and delete records of its own table, and nothing else."""
+    [policy] = properties(stack, name)["Policies"]
     [statement] = policy["Statement"]
     assert statement["Action"] == ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"]
     assert statement["Resource"] == {"Fn::GetAtt": ["Records", "Outputs.TableArn"]}
@@ -43,26 +52,46 @@ def test_table_is_the_nested_one(stack: dict[str, Any], template: Callable[[str]
     assert nested["Parameters"].keys() >= records["Parameters"].keys()
 
 
-def test_handler_exists(orders: dict[str, Any]) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_handler_exists(name: str, stack: dict[str, Any]) -> None:
     """The handler that the template names is a function of the example."""
-    module, _, name = orders["Handler"].rpartition(".")
-    tree = ast.parse((ROOT / orders["CodeUri"] / f"{module}.py").read_text(encoding="utf-8"))
-    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    function = properties(stack, name)
+    module, _, handler = function["Handler"].rpartition(".")
+    tree = ast.parse((ROOT / function["CodeUri"] / f"{module}.py").read_text(encoding="utf-8"))
+    assert handler in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_rule_matches_the_sample(orders: dict[str, Any]) -> None:
+def test_rule_matches_the_sample(stack: dict[str, Any]) -> None:
     """The rule lets the sample event through, and hands the function the order that a direct invocation passes."""
-    rule = orders["Events"]["OrderPlaced"]["Properties"]
+    rule = properties(stack, "OrdersFunction")["Events"]["OrderPlaced"]["Properties"]
     event = json.loads((ROOT / "events/eventbridge.json").read_text(encoding="utf-8"))
     assert all(event[member] in allowed for member, allowed in rule["Pattern"].items())
     assert rule["InputPath"] == "$.detail"
     assert event["detail"] == json.loads((ROOT / "events/direct.json").read_text(encoding="utf-8"))
 
 
-def test_logs_end(stack: dict[str, Any], orders: dict[str, Any]) -> None:
-    """The function's logs go to a group that the stack owns and that does not keep them for ever."""
-    group = orders["LoggingConfig"]["LogGroup"]["Ref"]
-    assert stack["Resources"][group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+def test_routes_match_the_sample(stack: dict[str, Any]) -> None:
+    """The API has the route of the sample event, and writes the payload format that it is in."""
+    event = json.loads((ROOT / "events/apigw-v2.json").read_text(encoding="utf-8"))
+    routes = [one["Properties"] for one in properties(stack, "OrdersApiFunction")["Events"].values()]
+    assert event["routeKey"] in {f"{route['Method']} {route['Path']}" for route in routes}
+    assert {route["PayloadFormatVersion"] for route in routes} == {event["version"]}
+    assert {route["ApiId"]["Ref"] for route in routes} == {"OrdersApi"}
+    assert stack["Outputs"]["OrdersUrl"]["Value"]["Fn::Sub"].endswith(event["rawPath"])
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_logs_end(name: str, stack: dict[str, Any]) -> None:
+    """A function's logs go to a group of its own, which the stack owns and which does not keep them for ever."""
+    group = properties(stack, name)["LoggingConfig"]["LogGroup"]["Ref"]
+    assert properties(stack, group)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert [properties(stack, other)["LoggingConfig"]["LogGroup"]["Ref"] for other in FUNCTIONS].count(group) == 1
+
+
+def test_access_logs_end(stack: dict[str, Any]) -> None:
+    """The API's access logs do not stay for ever either."""
+    [group, _] = properties(stack, "OrdersApi")["AccessLogSettings"]["DestinationArn"]["Fn::GetAtt"]
+    assert properties(stack, group)["RetentionInDays"] == {"Ref": "LogRetentionDays"}
 
 
 def test_everything_is_described(stack: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-NEEDED: Final = ("boto3", "click", "moto", "pydantic", "rich")
+NEEDED: Final = ("boto3", "click", "moto", "pydantic", "rich", "waitress")
 """What the extra `cli` installs and the commands import."""
 
 USAGE: Final = 2

@@ -10,6 +10,7 @@ from click.shell_completion import ShellComplete, get_completion_class
 
 from idemlambda.cli.demo import demo
 from idemlambda.cli.invoke import invoke
+from idemlambda.cli.serve import serve
 from idemlambda.cli.table import table
 
 SHELLS: Final = ("bash", "zsh", "fish")
@@ -42,5 +43,5 @@ def completion(context: click.Context, shell: str) -> None:
     click.echo(complete(context.find_root().command, {}, "idemlambda", "_IDEMLAMBDA_COMPLETE").source())
 
 
-for command in (demo, invoke, table):
+for command in (demo, invoke, serve, table):
     commands.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,10 @@ def test_the_code_of_a_page_runs(page: str) -> None:
         handler = document.namespace["handler"]
         first = handler({"order_id": "o-1"}, LambdaContext(3))
         assert first == handler({"order_id": "o-1"}, LambdaContext(3)) == {"receipt": "receipt of o-1"}
+        request = json.loads((ROOT / "events" / "apigw-v2.json").read_text(encoding="utf-8"))
+        answers = [document.namespace["api"](request, LambdaContext(3)) for _ in range(2)]
+        assert [answer["statusCode"] for answer in answers] == [201, 201]
+        assert answers[1]["headers"]["Idempotency-Replayed"] == "true"
 
 
 def names(group: click.Group, prefix: str = "idemlambda") -> list[str]:

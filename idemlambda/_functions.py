@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from idemlambda.errors import ConfigError
@@ -77,3 +77,18 @@ def bound_first(function: Callable[..., object]) -> int:
 def name_of(function: object) -> str:
     """A function's name for a message."""
     return getattr(function, "__qualname__", None) or repr(function)
+
+
+def refuse_unknown(given: Iterable[str], known: Iterable[str], *, of: str) -> None:
+    """Refuse, while decorating, an option that nobody would read.
+
+    Raises:
+        ConfigError: Names it, and what was probably meant.
+    """
+    there = list(known)
+    for name in given:
+        if name not in there:
+            from difflib import get_close_matches
+
+            meant = "".join(f"; did you mean {match!r}?" for match in get_close_matches(name, there, n=1))
+            raise ConfigError(f"{of} has no option {name!r}{meant or '.'} There are: {', '.join(sorted(there))}.")

@@ -24,6 +24,8 @@ def handler_surface(
     first = bound_first(function)
     if len(names) < 2:  # noqa: PLR2004 - an event and a context
         raise ConfigError(f"{name_of(function)} is no Lambda handler: it does not take an event and a context.")
+    for what, selector in (("key", key), ("payload", payload), ("scope", scope)):
+        refuse_more_than_the_event(selector, what)
     select_key, select_payload, select_scope = compiled(key, payload, scope)
 
     def select(arguments: Arguments) -> Selected:
@@ -74,6 +76,22 @@ def compiled(key: Selector | None, payload: Selector | None, scope: Selector | N
     """
     given = (("key", key), ("payload", payload), ("scope", scope))
     return tuple(compile_selector(selector, what=what) if selector is not None else None for what, selector in given)
+
+
+def refuse_more_than_the_event(selector: Selector | None, what: str) -> None:
+    """Refuse, while decorating, a callable that cannot be called with the event alone.
+
+    Raises:
+        ConfigError: It takes something else.
+    """
+    if not callable(selector):
+        return
+    try:
+        inspect.signature(selector).bind(None)
+    except TypeError as error:
+        raise ConfigError(f"The {what} callable of a handler is called with the event alone: {error}.") from error
+    except ValueError:  # some builtins do not tell
+        return
 
 
 def by_name(selector: Selector | None, names: tuple[str, ...], *, what: str) -> Selector | None:

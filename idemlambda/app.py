@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypedDict, TypeVar,
 
 from idemlambda._attempt import Policy
 from idemlambda._environment import connects_at_once
-from idemlambda._functions import check_callable, implicit_namespace, name_of
+from idemlambda._functions import check_callable, implicit_namespace, name_of, refuse_unknown
 from idemlambda._guarded import Guarded, Surface
 from idemlambda._surfaces import function_surface, handler_surface
 from idemlambda.cache import AsyncCachedStore, CachedStore
@@ -131,7 +131,9 @@ class Idempotency:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", policy_of(self))
-        store = self.store or store_of_environment()
+        store = store_of_environment() if self.store is None else self.store
+        if not isinstance(store, Store | AsyncStore):
+            raise ConfigError(f"{store!r} is no store: a table's is Idempotency(DynamoDBStore({str(store)[:40]!r})).")
         object.__setattr__(self, "store", store)
         object.__setattr__(self, "port", with_cache(store, self.cache))
 
@@ -219,6 +221,7 @@ class Idempotency:
     def _decorate(
         self, surface_of: SurfaceOf, function: Callable[P, R] | None, options: Options
     ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
+        refuse_unknown(options, Options.__annotations__, of="The decorator")
         own = Selection.__annotations__
         config = self.but(**cast("Overrides", {name: value for name, value in options.items() if name not in own}))
 
@@ -282,6 +285,8 @@ def policy_of(config: Idempotency) -> Policy:
     for name, allowed in (("without_store", ("raise", "run")), ("unrecorded", ("raise", "return"))):
         if getattr(config, name) not in allowed:
             raise ConfigError(f"{name}={getattr(config, name)!r} is none of {', '.join(allowed)}.")
+    if not isinstance(config.remember, tuple):
+        raise ConfigError(f"remember={config.remember!r} is no tuple: write remember=(ValueError,), with the comma.")
     if not all(isinstance(error, type) and issubclass(error, Exception) for error in config.remember):
         raise ConfigError(f"remember={config.remember!r} is not a tuple of exception types.")
     if config.cache < 0 or config.max_result_bytes < 0:

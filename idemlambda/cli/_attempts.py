@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 import time
-import traceback
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from idemlambda._guarded import outcome_of
+from idemlambda.cli._places import place_of
 from idemlambda.cli._watch import DynamoCall, Watch
 from idemlambda.errors import ConfigError, IdempotencyError, KeyReused, Retryable
 from idemlambda.invocation import function_name
@@ -37,6 +37,7 @@ class Attempted:
         retry_after: Seconds after which a retry makes sense, where the error says so.
         changed: JSON pointers of what changed, where the error says so.
         attempt: Which attempt at the key the answer comes from; 0 where there is none.
+        late_by: Milliseconds that the handler ran past its time-out, where Lambda would have killed it.
     """
 
     number: int
@@ -49,11 +50,12 @@ class Attempted:
     retry_after: float | None = None
     changed: tuple[str, ...] = ()
     attempt: int = 0
+    late_by: float = 0
 
     @property
     def is_unexpected(self) -> bool:
         """Whether the command should end with an error."""
-        return self.outcome in UNEXPECTED
+        return self.outcome in UNEXPECTED or self.late_by > 0
 
 
 def attempt(
@@ -82,6 +84,7 @@ def attempt(
         retry_after=raised.retry_after if isinstance(raised, Retryable) else None,
         changed=raised.changed if isinstance(raised, KeyReused) else (),
         attempt=max((seen.attempt for seen in outer), default=0),
+        late_by=max(took - timeout * 1000, 0),
     )
 
 
@@ -109,10 +112,7 @@ def outcome(watch: Watch, raised: BaseException | None) -> str:
 def error_line(error: BaseException) -> str:
     """An error in one line: its type, its message, and for a stranger's error the place that raised it."""
     text = " ".join(f"{type(error).__name__}: {error}".split())
-    frames = traceback.extract_tb(error.__traceback__)
-    if isinstance(error, IdempotencyError | ConfigError):
-        return text
-    return f"{text} ({frames[-1].filename}:{frames[-1].lineno})" if frames else text
+    return text if isinstance(error, IdempotencyError | ConfigError) else text + place_of(error)
 
 
 def attempts_at_once(

@@ -100,6 +100,8 @@ def answer_of(attempted: Attempted) -> str:
     if attempted.outcome == "killed":
         return ""
     text = attempted.error or json.dumps(attempted.result, default=jsonable, ensure_ascii=False)
+    if attempted.late_by:
+        text = f"{attempted.late_by / 1000:.1f} s past its time-out, where Lambda would have killed it: {text}"
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
 
 
@@ -124,6 +126,8 @@ def attempt_document(attempted: Attempted, table: str) -> dict[str, object]:
     }
     if attempted.outcome == "killed":
         return document
+    if attempted.late_by:
+        document["late_by_milliseconds"] = round(attempted.late_by, 1)
     if attempted.error is None:
         return document | {"result": attempted.result}
     document["error"] = attempted.error

@@ -6,13 +6,13 @@ import difflib
 import importlib
 import json
 import sys
-import traceback
 from pathlib import Path
 from typing import Final, cast
 
 from click import BadParameter, UsageError
 
 from idemlambda.cli._attempts import Handler
+from idemlambda.cli._places import place_of
 
 FORM: Final = "MODULE:HANDLER, such as app:handler or functions/orders/app.py:handler"
 
@@ -77,10 +77,7 @@ def import_module(name: str, folder: Path) -> object:
 
 def import_failure(name: str, error: BaseException) -> str:
     """Says where the code of a module failed, in one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})"
-    if isinstance(error, SyntaxError):
-        place = ""  # its own message names file and line
+    place = "" if isinstance(error, SyntaxError) else place_of(error)  # a SyntaxError's message names file and line
     return f"Importing {name} failed{place}: {type(error).__name__}: {error}"
 
 

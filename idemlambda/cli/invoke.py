@@ -58,7 +58,7 @@ class Plan:
     default=3.0,
     show_default=True,
     metavar="SECONDS",
-    help="The function's time-out.",
+    help="The function's time-out: a lease ends with it; a handler that runs on is told of, not killed.",
 )
 @click.option("--table", metavar="NAME", help="A real table, with the AWS environment as it is.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -79,7 +79,8 @@ def invoke(  # noqa: PLR0917 - click passes by name
     "idempotency"). It answers one request at a time, as real conditional writes to one item do. What the handler
     prints goes to standard error.
 
-    Exit code 0: every attempt had an idempotent outcome. 1: the handler failed, or the set-up is wrong. 2: usage.
+    Exit code 0: every attempt had an idempotent outcome, a refusal too. 1: the handler failed or ran past its
+    time-out, or the set-up is wrong. 2: usage.
     """
     plan = Plan(target, load_event(event), timeout, times, concurrent, has_crash=crash, is_embedded=table is None)
     name = table or os.environ.get(TABLE_VARIABLE) or "idempotency"
@@ -100,6 +101,8 @@ def invoke(  # noqa: PLR0917 - click passes by name
         )
     else:
         show(name, attempts, records)
+        for hint in hints(plan, attempts):
+            click.echo(hint, err=True)
     sys.exit(int(any(attempted.is_unexpected for attempted in attempts)))
 
 
@@ -138,6 +141,15 @@ def carry_out(plan: Plan) -> list[Attempted]:
             handler, plan.event, timeout=plan.timeout, first_number=len(attempts) + 1, many=plan.concurrent
         )
     return attempts
+
+
+def hints(plan: Plan, attempts: Sequence[Attempted]) -> Generator[str]:
+    """What a newcomer may wonder about."""
+    if all(attempted.outcome == "unprotected" for attempted in attempts):
+        crash = ", and no claim that a crash could leave" if plan.has_crash else ""
+        yield f"Nothing was claimed{crash}: is {plan.target} decorated, as with @idem.handler(key=...)?"
+    elif plan.is_embedded and len(attempts) == 1:
+        yield "The embedded table is gone now, with its record: --times 2 shows a replay."
 
 
 def show(table: str, attempts: Sequence[Attempted], records: Sequence[Item]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypedDict, cast, get_args
 
+from idemlambda._functions import refuse_unknown
 from idemlambda.app import Idempotency, Overrides
 from idemlambda.errors import ConfigError
 from idemlambda.http._problems import PROBLEM_BASE, Conventions, statuses_of
@@ -78,6 +79,7 @@ def config_of(idem: Idempotency, options: HttpOptions) -> Idempotency:
     Raises:
         ConfigError: A value makes no sense.
     """
+    refuse_unknown(options, HttpOptions.__annotations__, of="@idem.http")
     own = Terms.__annotations__
     config = idem.but(**cast("Overrides", {name: value for name, value in options.items() if name not in own}))
     if any(issubclass(NotKept, error) for error in config.remember):

@@ -29,6 +29,8 @@ from idemlambda.testing import FakeClock, RecordedStore
         {"without_store": "maybe"},
         {"unrecorded": "maybe"},
         {"remember": (int,)},
+        {"remember": [ValueError]},
+        {"remember": ValueError},
         {"remember": (BaseException,)},
         {"remember": ("ValueError",)},
         {"cache": -1},
@@ -117,6 +119,33 @@ def test_a_selector_with_a_syntax_error_is_refused_while_decorating() -> None:
     for selection in selections:
         with pytest.raises(ConfigError):
             Idempotency(MemoryStore()).handler(**selection)(lambda event, context: None)
+
+
+def test_what_is_no_store_is_refused_at_construction() -> None:
+    """A table's name is no store, and the error says how to write it."""
+    wrong: Any = "orders"
+    with pytest.raises(ConfigError, match=r"DynamoDBStore\('orders'\)"):
+        Idempotency(wrong)
+
+
+@pytest.mark.parametrize(("option", "meant"), [("kee", "did you mean 'key'"), ("expire", "There are: cache, clock")])
+def test_an_unknown_option_is_refused_while_decorating(option: str, meant: str) -> None:
+    """A misspelt option names the one that was probably meant, in each decorator."""
+    idem = Idempotency(MemoryStore())
+    options: dict[str, Any] = {option: "order_id"}
+    for decorator in (idem.handler, idem.function, idem.http):
+        with pytest.raises(ConfigError, match=f"no option '{option}'.*") as refused:
+            decorator(**options)(lambda event, context: None)
+        assert decorator == idem.http or meant in str(refused.value)
+
+
+def test_a_callable_key_that_takes_more_than_the_event_is_refused_while_decorating() -> None:
+    """A handler's selectors see the event alone; one that wants the context too never waits for an event."""
+    idem = Idempotency(MemoryStore())
+    wrong: Any = lambda event, context: event["id"]  # noqa: E731 - the callable in question
+    with pytest.raises(ConfigError, match="with the event alone"):
+        idem.handler(key=wrong, namespace="two arguments")(lambda event, context: None)
+    assert idem.handler(key=max, namespace="a builtin")(lambda event, context: event)({"a": 1}, None) == {"a": 1}
 
 
 def test_a_selector_that_is_async_is_refused_while_decorating() -> None:

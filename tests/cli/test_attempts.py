@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
 from idemlambda.app import Idempotency
 from idemlambda.cli._attempts import Handler, attempt, attempts_at_once
+from idemlambda.cli._output import answer_of, attempt_document
+from idemlambda.cli._places import place_of
 from idemlambda.cli._watch import watching
 from idemlambda.errors import ConfigError, InProgress, KeyReused
 from idemlambda.memory import MemoryStore
@@ -136,3 +140,25 @@ def test_attempts_at_once_run_at_once() -> None:
     assert all(one.result is True for one in attempted)
     (alone,) = attempts_at_once(lambda event, context: 1, EVENT, timeout=1, first_number=9, many=1)
     assert alone.number == 9
+
+
+def test_a_handler_that_runs_past_its_time_out_is_told_of() -> None:
+    """Lambda would have killed it: the attempt is unexpected, in the table and for a program."""
+
+    def slow(event: object, context: object) -> str:
+        time.sleep(0.15)
+        return "done"
+
+    late = attempt(slow, {}, timeout=0.1)
+    assert late.is_unexpected
+    assert late.late_by >= 40
+    assert "past its time-out, where Lambda would have killed it" in answer_of(late)
+    assert attempt_document(late, "records")["late_by_milliseconds"] == round(late.late_by, 1)
+    assert not attempt(slow, {}, timeout=5).is_unexpected
+
+
+def test_the_place_of_an_error_is_the_users_line() -> None:
+    """Neither this package's lines nor the standard library's are shown where the user's own are in the traceback."""
+    with pytest.raises(json.JSONDecodeError) as raised:
+        json.loads("{")
+    assert place_of(raised.value).startswith(f" ({__file__}:")

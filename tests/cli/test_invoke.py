@@ -179,3 +179,12 @@ def test_in_a_process_of_its_own_standard_output_is_json_only(write: Write, even
         capture_output=True, text=True, check=True, timeout=60, cwd=desk,
     )  # fmt: skip
     assert [one["outcome"] for one in documents(done.stdout)] == ["executed", "replayed"]
+
+
+def test_a_newcomer_is_told_what_may_surprise(run: Run, write: Write, event: str) -> None:
+    """After one attempt the embedded record is gone; an undecorated handler claims nothing, and a crash leaves none."""
+    assert "--times 2 shows a replay" in run("invoke", write(ECHO), event).stderr
+    assert "--times 2" not in run("invoke", write(ECHO), event, "--times", "2").stderr
+    plain = write("def handler(event, context):\n    return 1\n")
+    assert "Nothing was claimed: is" in run("invoke", plain, event).stderr
+    assert "no claim that a crash could leave" in run("invoke", plain, event, "--crash").stderr

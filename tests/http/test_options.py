@@ -54,7 +54,7 @@ def test_the_configurations_own_remember_is_checked_too() -> None:
 def test_an_unknown_option_is_no_option() -> None:
     """A typing error is not passed over."""
     wrong: Any = {"stric_scope": True}
-    with pytest.raises(TypeError, match="stric_scope"):
+    with pytest.raises(ConfigError, match="did you mean 'strict_scope'"):
         Idempotency(MemoryStore()).http(**wrong)(place)
 
 

@@ -158,6 +158,21 @@ def test_a_selector_that_is_async_is_refused_while_decorating() -> None:
         Idempotency(MemoryStore()).function(key=key, namespace="async key")(lambda order: order)
 
 
+def test_a_selector_that_returns_a_coroutine_is_refused_at_the_call() -> None:
+    """What hides its being async until it is called is a `ConfigError` then, and nothing is left un-awaited."""
+
+    async def key(event: object) -> str:
+        return "key"
+
+    ran: list[object] = []
+    handler = Idempotency(MemoryStore()).handler(key=lambda event: key(event), namespace="hidden")(  # noqa: PLW0108 - on purpose
+        lambda event, context: ran.append(event)
+    )
+    with pytest.raises(ConfigError, match="key callable is async"):
+        handler({}, None)
+    assert ran == []
+
+
 def test_two_functions_of_one_name_are_refused() -> None:
     """Two functions under one implicit namespace would share keys; one decorated twice is one (rule 21)."""
     idem = Idempotency(MemoryStore())

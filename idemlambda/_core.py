@@ -19,6 +19,7 @@ from idemlambda.errors import (
     InProgress,
     KeyReused,
     NotStored,
+    RecordTooLarge,
     RecordUnreadable,
     ResultNotKept,
     StoreUnavailable,
@@ -254,9 +255,12 @@ def complete(outcome: Returned | Raised, held: Held, ambient: Ambient) -> Flow[R
     error = outcome.error if isinstance(outcome, Raised) else None
     own = Reply(value=value, error=error, attempt=held.record.attempt)
     body, unkept = written(outcome, attempt)
-    done = finished(outcome, body, unkept, held, ambient)
     try:
-        rival = yield from record_outcome(done, held, ambient)
+        try:
+            rival = yield from record_outcome(finished(outcome, body, unkept, held, ambient), held, ambient)
+        except RecordTooLarge as failure:  # no resend mends it: what cannot be stored is marked (rule 9)
+            body, unkept = Body(encoding=NOT_KEPT), failure
+            rival = yield from record_outcome(finished(outcome, body, unkept, held, ambient), held, ambient)
     except RecordUnreadable as failure:
         raise ClaimLost(lost_text("cannot be read"), value=own.outcome) from failure
     except Exception as failure:

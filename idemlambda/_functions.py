@@ -5,12 +5,17 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable, Iterable
+from types import CellType
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from idemlambda.errors import ConfigError
 from idemlambda.invocation import function_name
 
 NO_PARAMETERS: Final[tuple[str, ...]] = ()
+
+PLAIN: Final = (str, bytes, int, float, type)
+"""Values that make two functions of one factory different for sure; of others nobody can tell."""
 
 
 def check_callable(function: object) -> None:
@@ -28,30 +33,55 @@ def check_callable(function: object) -> None:
         raise ConfigError(f"{name_of(function)} is a generator: its result is not there to be stored when it returns.")
 
 
-_named: dict[str, tuple[str, int]] = {}
-"""Where the function of each implicit namespace stands; the one thing here that decorators write down."""
+Place = tuple[str, int, tuple[object, ...]]
+"""Where a function stands, and what its closure holds."""
+
+_named: WeakKeyDictionary[object, dict[str, Place]] = WeakKeyDictionary()
+"""Where the function of each implicit namespace stands, store by store, since only records of one store can meet; the
+one thing here that decorators write down."""
 _named_lock = threading.Lock()
 
 
-def implicit_namespace(function: Callable[..., object], prefix: str | None) -> str:
+def implicit_namespace(function: Callable[..., object], prefix: str | None, store: object) -> str:
     """`{function name}.{module}.{qualname}`: two decorated functions never share keys by accident (rule 21).
 
     Raises:
         ConfigError: The function has no name of its own, or another function has the same one.
     """
-    code = getattr(function, "__code__", None)
+    own = inspect.unwrap(function)
+    code = getattr(own, "__code__", None)
     qualname: str = getattr(function, "__qualname__", "")
     if code is None or qualname.endswith("<lambda>"):
         raise ConfigError(f"{name_of(function)} has no name that stays the same: give it one with namespace=.")
     namespace = f"{prefix or function_name()}.{function.__module__}.{qualname}"
-    place = (code.co_filename, code.co_firstlineno)
+    place = (code.co_filename, code.co_firstlineno, closed_over(own))
     with _named_lock:
-        if _named.setdefault(namespace, place) != place:
-            raise ConfigError(
-                f"Two functions are called {namespace} (line {_named[namespace][1]} and line {place[1]}), and would "
-                "share their keys: rename one, or give it a namespace=."
-            )
+        there = _named.setdefault(store, {}).setdefault(namespace, place)
+    if there != place:
+        raise ConfigError(
+            f"Two functions are called {namespace} (line {there[1]} and line {place[1]}; one factory's functions "
+            "differ in what they close over), and would share their keys: give each a namespace=."
+        )
     return namespace
+
+
+def closed_over(function: Callable[..., object]) -> tuple[object, ...]:
+    """The plain values in a function's closure: by them one factory's functions are told apart."""
+    cells = getattr(function, "__closure__", None) or ()
+    return tuple(value for cell in cells if isinstance(value := content_of(cell), PLAIN))
+
+
+def content_of(cell: CellType) -> object:
+    """What a closure's cell holds; None for one that is filled later."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def is_coroutine_function(function: Callable[..., object]) -> bool:
+    """Whether calling the function gives a coroutine: an `async def`, or an object whose call is one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def parameters_of(function: Callable[..., object]) -> tuple[str, ...]:

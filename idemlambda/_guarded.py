@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -101,7 +101,7 @@ class Guarded:
     def _reply(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Reply:
         telling = Telling(self)
         try:
-            attempt = self._attempt(args, kwargs)
+            attempt = self._attempt(args, kwargs, lambda: not_a_coroutine(self.function(*args, **kwargs)))
             if attempt is None:
                 return telling.unprotected(self.function(*args, **kwargs))
             telling.record_id = attempt.id
@@ -115,7 +115,7 @@ class Guarded:
     async def _areply(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Reply:
         telling = Telling(self)
         try:
-            attempt = self._attempt(args, kwargs)
+            attempt = self._attempt(args, kwargs, lambda: self.function(*args, **kwargs))
             if attempt is None:
                 return telling.unprotected(await _awaited(self.function(*args, **kwargs)))
             telling.record_id = attempt.id
@@ -125,7 +125,9 @@ class Guarded:
             raise
         return telling.answered(reply)
 
-    def _attempt(self, args: tuple[object, ...], kwargs: dict[str, object]) -> Attempt | None:
+    def _attempt(
+        self, args: tuple[object, ...], kwargs: dict[str, object], called: Callable[[], object]
+    ) -> Attempt | None:
         """What this call claims; None for a call without a key, where that is allowed."""
         try:
             selected = self.surface.select((args, kwargs))
@@ -144,7 +146,7 @@ class Guarded:
             token=os.urandom(12).hex(),  # drawn at claim time: clones of a snapshot never share one
             origin=origin,
             policy=self.policy,
-            function=lambda: self.function(*args, **kwargs),
+            function=called,
             encode=lambda value: codec.encode(value, record_id),
             decode=lambda body: codec.decode(body, record_id),
             encode_error=lambda error: encode_error(error, remember),
@@ -197,6 +199,21 @@ class Telling:
                 observer(outcome)
             except Exception:
                 LOGGER.exception("An observer failed at %s.", name)
+
+
+def not_a_coroutine(result: object) -> object:
+    """The result of a sync function, which must be there: of a coroutine nothing has run yet.
+
+    Raises:
+        ConfigError: It is a coroutine; it is closed, and the claim is given back.
+    """
+    if isinstance(result, Coroutine):
+        result.close()
+        raise ConfigError(
+            "The function returned a coroutine, and nothing of it has run: put the idempotent decorator directly on "
+            "the `async def`, below decorators that hide it."
+        )
+    return result
 
 
 def unguarded(value: object) -> Reply:

@@ -91,6 +91,10 @@ class _Called:
             raise ConfigError(f"The {self._what} callable is async: a {self._what} is selected before anything runs.")
         if found is None:
             raise KeyMissing(f"The {self._what} callable returned None.", part=self._what)
+        parts = _parts_of(found)
+        if self._what != "payload" and None in parts:
+            at = parts.index(None) + 1
+            raise KeyMissing(f"The {self._what} callable found nothing at part {at}.", part=self._what)
         return _not_empty(found, self._what, f"The {self._what} callable")
 
 
@@ -273,6 +277,11 @@ def _listing(event: object) -> str:
 def short(text: str) -> str:
     """A name for a message, cut with an ellipsis at `NAME_LENGTH` characters."""
     return text if len(text) <= NAME_LENGTH else text[: NAME_LENGTH - 1] + "…"
+
+
+def _parts_of(found: object) -> Sequence[object]:
+    """The parts of a selected tuple or list; none of anything else."""
+    return cast("Sequence[object]", found) if isinstance(found, tuple | list) else ()
 
 
 def _not_empty(found: object, what: str, name: str) -> object:

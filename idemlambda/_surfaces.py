@@ -10,6 +10,7 @@ from idemlambda._functions import bound_first, name_of, own_parameters, paramete
 from idemlambda._guarded import Arguments, Selected, Surface
 from idemlambda.envelopes import BATCH_SOURCES, HTTP_SOURCES, business_part, source_of
 from idemlambda.errors import ConfigError
+from idemlambda.invocation import current_invocation
 from idemlambda.keys import Selector, compile_selector
 
 CHANGING_SOURCES: Final = HTTP_SOURCES | BATCH_SOURCES
@@ -30,7 +31,7 @@ def handler_surface(
 
     def select(arguments: Arguments) -> Selected:
         event = argument(arguments, first, names[0], function)
-        in_scope = select_scope(event) if select_scope else None
+        in_scope = of_tenant(select_scope(event) if select_scope else None)
         if select_key is None:
             refuse_changing(event)
             whole = select_payload(event) if select_payload else event
@@ -56,13 +57,19 @@ def function_surface(
         bound = signature.bind(*arguments[0], **arguments[1])
         bound.apply_defaults()
         named = dict(list(bound.arguments.items())[first:])
-        in_scope = select_scope(named) if select_scope else None
+        in_scope = of_tenant(select_scope(named) if select_scope else None)
         part = select_payload(named) if select_payload else named
         if select_key is None:
             return Selected(key=(in_scope, named), payload=part, repeats_key=select_payload is None)
         return Selected(key=(in_scope, select_key(named)), payload=part, repeats_key=False)
 
     return Surface(select=select, context=None)
+
+
+def of_tenant(scope: object) -> object:
+    """A scope within the tenant whose invocation this is, in Lambda's tenant isolation mode."""
+    tenant = current_invocation().tenant_id
+    return scope if tenant is None else ("tenant", tenant, scope)
 
 
 Compiled = Callable[[object], object] | None
@@ -128,6 +135,9 @@ def argument(arguments: Arguments, index: int, name: str, function: Callable[...
         return args[index]
     if name in kwargs:
         return kwargs[name]
+    default = inspect.signature(function).parameters[name].default
+    if default is not inspect.Parameter.empty:
+        return default
     raise TypeError(f"{name_of(function)}() is missing its argument {name!r}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import threading
 from collections.abc import Callable
@@ -11,9 +10,11 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, ParamSpec, TypedDict, TypeVar, Unpack, cast, overload
 
+from idemlambda import keys
 from idemlambda._attempt import Policy
+from idemlambda._core import DEFAULT_LEASE_MS
 from idemlambda._environment import connects_at_once
-from idemlambda._functions import check_callable, implicit_namespace, name_of, refuse_unknown
+from idemlambda._functions import check_callable, implicit_namespace, is_coroutine_function, name_of, refuse_unknown
 from idemlambda._guarded import Guarded, Surface
 from idemlambda._surfaces import function_surface, handler_surface
 from idemlambda.cache import AsyncCachedStore, CachedStore
@@ -241,12 +242,14 @@ def guard(
     function: Callable[P, R], surface: Surface, config: Idempotency, namespace: str | None, *, key_optional: bool
 ) -> Callable[P, R]:
     """The function that claims before it runs the given one; a coroutine function stays one."""
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = is_coroutine_function(function)
     if not isinstance(config.port, Store) and not is_async:
         raise ConfigError(f"{name_of(function)} is no coroutine function, and an async store serves nothing else.")
+    named = namespace or implicit_namespace(function, config.namespace, config.store)
+    keys.record_id(named)  # a namespace that cannot be one is told now
     guarded = Guarded(
         function=function,
-        namespace=namespace or implicit_namespace(function, config.namespace),
+        namespace=named,
         surface=surface,
         key_optional=key_optional,
         policy=config.policy,
@@ -280,8 +283,9 @@ def policy_of(config: Idempotency) -> Policy:
     lease = None if config.lease is None else milliseconds(config.lease, "lease")
     if ttl < SHORTEST_TTL_S * 1000:
         raise ConfigError(f"ttl={config.ttl!r} is less than {SHORTEST_TTL_S} s.")
-    if lease is not None and lease <= skew:
-        raise ConfigError(f"lease={config.lease!r} is not longer than skew={config.skew!r}: no call could ever start.")
+    if (DEFAULT_LEASE_MS if lease is None else lease) <= skew:
+        given = "the default of 60 s" if lease is None else f"{config.lease!r}"
+        raise ConfigError(f"lease= ({given}) is not longer than skew={config.skew!r}: no call could ever start.")
     for name, allowed in (("without_store", ("raise", "run")), ("unrecorded", ("raise", "return"))):
         if getattr(config, name) not in allowed:
             raise ConfigError(f"{name}={getattr(config, name)!r} is none of {', '.join(allowed)}.")
@@ -352,11 +356,17 @@ def connected_store() -> Store:
 
 
 class LazyStore:
-    """The store of the environment, looked up at its first use."""
+    """The store of the environment, looked up at its first use. All of them are one: that environment's."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._store: Store | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LazyStore)
+
+    def __hash__(self) -> int:
+        return hash(LazyStore)
 
     def send(self, op: StoreOp) -> Found:
         """Carry out one operation, as `Store.send` says."""

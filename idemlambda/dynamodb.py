@@ -9,7 +9,7 @@ from zlib import crc32
 
 from idemlambda._environment import connects_at_once
 from idemlambda._items import READ_WITHOUT_VERSION, Item, Layout, Value, item_from, record_from
-from idemlambda.errors import ConfigError, StoreUnavailable
+from idemlambda.errors import ConfigError, RecordTooLarge, StoreUnavailable
 from idemlambda.ports import GONE, Found, Gone, Insert, Read, Record, Remove, StoreOp
 from idemlambda.table import TTL_ATTRIBUTE, table_definition
 
@@ -201,7 +201,7 @@ class DynamoDBStore:
             StoreUnavailable: See `Store.send`.
             RecordUnreadable: See `Store.send`.
             ConfigError: See `Store.send`.
-            ValueError: The record is larger than an item may be.
+            RecordTooLarge: The record is larger than an item may be.
         """
         client = self._client or self.connect()
         operation, params = request_for(op, self.layout)
@@ -337,7 +337,7 @@ def answered_failure(response: Mapping[str, Any], layout: Layout) -> Exception |
     if status >= SERVER_ERROR or code in TIMED_OUT or code == "InternalServerError":
         return StoreUnavailable(f"Table {table} failed: {code} (HTTP {status}): {message}", in_doubt=True)
     if code == "ValidationException" and TOO_LARGE in message:
-        return ValueError(f"The record is larger than an item of table {table} may be (400 KB): {message}")
+        return RecordTooLarge(f"The record is larger than an item of table {table} may be (400 KB): {message}")
     return ConfigError(f"{refused_text(code, layout)} {code}: {message}")
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "KeyReused",
     "NotStored",
     "OutcomeUnknown",
+    "RecordTooLarge",
     "RecordUnreadable",
     "Rejected",
     "ResultNotKept",
@@ -38,6 +39,10 @@ __all__ = [
     "StoreUnavailable",
     "Unrecorded",
 ]
+
+
+class RecordTooLarge(ValueError):
+    """The store will never take a record of this size; raised by a store, and answered by the flow."""
 
 
 class ConfigError(ValueError):

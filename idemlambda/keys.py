@@ -135,6 +135,8 @@ def changes(digests: bytes, payload: object, record_id: str) -> tuple[tuple[str,
 
 @lru_cache(maxsize=256)  # one per decorated function, and checked at every call
 def _checked_namespace(namespace: str) -> bytes:
+    if not isinstance(namespace, str):
+        raise ConfigError(f"A namespace is a text, not {namespace!r}.")
     if not namespace:
         raise ConfigError("A namespace must not be empty: it keeps functions from sharing keys.")
     if CONTROL.search(namespace):

@@ -49,6 +49,7 @@ class Store(Protocol):
         Raises:
             StoreUnavailable: The store did not answer, or is too busy; whether a write took effect may be unknown.
             RecordUnreadable: The record in the way is of a newer format, or not one of ours.
+            RecordTooLarge: The record is larger than the store takes.
             ConfigError: The table is missing, access is denied, or the request is malformed.
         """
         ...

@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar, Unpack, cast
 
+from idemlambda import keys
 from idemlambda._environment import is_disabled
-from idemlambda._functions import bound_first, check_callable, implicit_namespace, name_of, own_parameters
+from idemlambda._functions import (
+    bound_first,
+    check_callable,
+    implicit_namespace,
+    is_coroutine_function,
+    name_of,
+    own_parameters,
+)
 from idemlambda._surfaces import argument
 from idemlambda.app import Idempotency
 from idemlambda.errors import ConfigError
@@ -37,8 +44,9 @@ def decorate(idem: Idempotency, function: Callable[P, R], **options: Unpack[Http
     if len(names) < 2:  # noqa: PLR2004 - an event and a context
         raise ConfigError(f"{name} is no Lambda handler: it does not take an event and a context.")
     config = config_of(idem, options)
-    namespace = options.get("namespace") or implicit_namespace(function, config.namespace)
-    is_async = inspect.iscoroutinefunction(function)
+    namespace = options.get("namespace") or implicit_namespace(function, config.namespace, config.store)
+    is_async = is_coroutine_function(function)
+    keys.record_id(namespace)  # a namespace that cannot be one is told now
     front = front_of(config, options, namespace, answer_of=answer_of, name=name, is_async=is_async)
 
     def exchange_of(args: tuple[object, ...], kwargs: dict[str, object], run: Callable[[], object]) -> Exchange:
@@ -46,12 +54,12 @@ def decorate(idem: Idempotency, function: Callable[P, R], **options: Unpack[Http
         context = argument((args, kwargs), first + 1, names[1], function)
         return Exchange(request=request_of(event, name), context=context, run=run)
 
-    if inspect.iscoroutinefunction(function):
+    if is_async:
 
         @functools.wraps(function)
         async def aserve(*args: P.args, **kwargs: P.kwargs) -> object:
             if is_disabled():
-                return await function(*args, **kwargs)
+                return await cast("Awaitable[object]", function(*args, **kwargs))
             return await front.aserve(exchange_of(args, kwargs, lambda: function(*args, **kwargs)))
 
         return cast("Callable[P, R]", aserve)

@@ -62,6 +62,13 @@ def dont_store(response: T) -> T:
     return response
 
 
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """A result that is no answer: the work is done, so the record is completed without it, and the error told."""
+
+    error: Exception
+
+
 @contextmanager
 def _running(exchange: Exchange) -> Generator[None]:
     token = _current.set(exchange)
@@ -115,7 +122,10 @@ class Contract:
         """The answer to be stored; one that is not to be is raised, after which the flow gives the claim back."""
         if exchange.is_unprotected:
             return result
-        answer = self.answer_of(result, exchange.request)
+        try:
+            answer = self.answer_of(result, exchange.request)
+        except (TypeError, ValueError) as error:
+            return NoAnswer(error)
         if exchange.is_wanted and is_stored(answer):
             return answer
         raise NotKept(answer)
@@ -125,6 +135,8 @@ class Contract:
         if isinstance(reply.error, NotKept):
             return self._marked(reply.error.answer, exchange)
         value = reply.result()
+        if isinstance(value, NoAnswer):
+            raise value.error
         if exchange.is_unprotected:
             return value
         return self._marked(cast("Answer", value), exchange, is_replay=reply.replayed)

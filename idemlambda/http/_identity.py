@@ -79,9 +79,9 @@ class AutoScope:
             ConfigError: There is one in a form of the user's own.
         """
         found = identities(request)
-        if found:
+        if found and not (self._is_strict and request.source == "alb"):
             return found
-        if self._is_strict:
+        if self._is_strict:  # behind a load balancer nobody is known for sure: see `identities`
             raise ScopeMissing(f"{self._function} was called by nobody whom an authorizer knows (strict_scope=True).")
         if not self._has_warned:
             self._has_warned = True

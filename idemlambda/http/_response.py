@@ -182,8 +182,14 @@ class AnswerCodec:
     has_cookies: bool
 
     def encode(self, value: object, record_id: str) -> Body:
-        """Write an answer, as the inner codec does."""
-        return self.inner.encode(stored(mapping(value), has_cookies=self.has_cookies), record_id)
+        """Write an answer, as the inner codec does.
+
+        Raises:
+            TypeError: It is none; the record is completed without it.
+        """
+        if not isinstance(value, Mapping):
+            raise TypeError("the handler's result was no answer of HTTP")
+        return self.inner.encode(stored(mapping(cast("object", value)), has_cookies=self.has_cookies), record_id)
 
     def decode(self, body: Body, record_id: str) -> object:
         """Read an answer, as the inner codec does."""

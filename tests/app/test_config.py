@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from idemlambda.testing import FakeClock, RecordedStore
         {"ttl": float("nan")},
         {"lease": 2},
         {"lease": 1, "skew": 5},
+        {"skew": 60},
         {"skew": -1},
         {"without_store": "maybe"},
         {"unrecorded": "maybe"},
@@ -191,9 +193,118 @@ def test_two_functions_of_one_name_are_refused() -> None:
 
     idem.handler(make(0))
     idem.handler(make(0))
-    with pytest.raises(ConfigError, match="rename one"):
+    with pytest.raises(ConfigError, match="give each a namespace"):
         idem.handler(make(1))
     idem.handler(namespace="another")(make(1))
+    Idempotency(MemoryStore()).handler(make(1))
+
+
+def test_one_factorys_functions_are_told_apart() -> None:
+    """Functions of one factory that close over different values are two; a wrapper does not hide which it wraps."""
+    idem = Idempotency(MemoryStore())
+
+    def times(factor: int) -> Callable[[int], int]:
+        late: int
+
+        def multiply(number: int) -> int:
+            return number * factor * late
+
+        late = 1
+        return multiply
+
+    assert idem.function(times(2))(10) == 20
+    assert idem.function(times(2))(10) == 20
+    with pytest.raises(ConfigError, match="what they close over"):
+        idem.function(times(3))
+
+    def logged(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any) -> Any:
+            return function(*args)
+
+        return wrapper
+
+    def first() -> Any:
+        def step(number: int) -> int:
+            return number
+
+        return step
+
+    def second() -> Any:
+        def step(number: int) -> int:
+            return -number
+
+        step.__qualname__ = first().__qualname__
+        return step
+
+    idem.function(logged(first()))
+    with pytest.raises(ConfigError, match="give each a namespace"):
+        idem.function(logged(second()))
+
+
+def test_a_closure_that_is_filled_later_is_no_obstacle() -> None:
+    """A function may be decorated before what it closes over is there."""
+    idem = Idempotency(MemoryStore())
+
+    @idem.function
+    def outer(number: int) -> int:
+        return inner(number)
+
+    def inner(number: int) -> int:
+        return number + 1
+
+    assert outer(1) == 2
+
+
+def test_stores_of_one_environment_are_one() -> None:
+    """Two objects on the environment's table share its keys, so that their functions must differ in name."""
+
+    def make(which: int) -> Any:
+        def twin(event: object, context: object) -> int:
+            return which
+
+        return twin
+
+    one, other = Idempotency(), Idempotency()
+    one.handler(make(1))
+    with pytest.raises(ConfigError, match="give each a namespace"):
+        other.handler(make(2))
+
+
+def test_a_coroutine_that_a_decorator_hides_gives_the_claim_back() -> None:
+    """Nothing of it has run, so nothing is recorded, and the error says where the decorator belongs."""
+    store = MemoryStore()
+
+    async def charge(order: str) -> str:
+        return order
+
+    @functools.wraps(charge)
+    def hidden(order: str) -> Any:
+        return charge(order)
+
+    with pytest.raises(ConfigError, match="directly on the `async def`"):
+        Idempotency(store).function(hidden)("a")
+    assert store._records == {}
+
+
+def test_an_object_whose_call_is_async_stays_async() -> None:
+    """A callable object with `async def __call__` is awaited like a coroutine function."""
+
+    class Charge:
+        async def __call__(self, order: str) -> str:
+            return order.upper()
+
+    charge = Idempotency(MemoryStore()).function(namespace="object")(Charge())
+    assert [asyncio.run(charge("a")) for _ in range(2)] == ["A", "A"]
+
+
+@pytest.mark.parametrize("namespace", ["a\nb", "x" * 600, 5])
+def test_a_namespace_that_cannot_be_one_is_refused_while_decorating(namespace: Any) -> None:
+    """A wrong namespace never waits for an event."""
+    idem = Idempotency(MemoryStore())
+    for decorator in (idem.handler, idem.function, idem.http):
+        with pytest.raises(ConfigError, match="namespace"):
+            decorator(namespace=namespace)(lambda event, context: None)
 
 
 def test_namespaces_part_keys_and_join_them_on_purpose() -> None:
@@ -222,8 +333,6 @@ def test_the_off_switch_runs_the_function_as_it_is(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("IDEMLAMBDA_DISABLED", "1")
     monkeypatch.setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")
     assert handler({}, None) is not handler({}, None)
-    import asyncio
-
     assert asyncio.run(aecho(3)) == 3
     assert store.operations == []
     Idempotency()

@@ -217,6 +217,36 @@ def test_arguments_may_come_by_name_and_must_come() -> None:
         handler(ORDER)  # type: ignore[call-arg] # on purpose
 
 
+def test_a_context_may_have_a_default() -> None:
+    """A handler whose context has a default may be called with the event alone, as before it was decorated."""
+    desk = Desk()
+
+    @desk.idem.handler(key="order_id")
+    def handler(event: Event, context: object = None) -> str:
+        return "done"
+
+    assert handler(ORDER) == "done"
+
+
+def test_tenants_never_share_an_answer() -> None:
+    """In Lambda's tenant isolation mode each tenant has keys of its own, with and without a scope."""
+    desk = Desk()
+    for options in ({"key": "order_id"}, {"key": "order_id", "scope": "quantity"}, {}):
+        handler = desk.handler(namespace=str(options), **options)
+        for tenant in ("t1", "t2", None, "t1"):
+            handler(ORDER, LambdaContext(3, clock=desk.clock, tenant_id=tenant))
+    assert len(desk.ran) == 9
+
+
+def test_a_callable_key_with_a_missing_part_is_refused() -> None:
+    """None among the parts of a callable's key is a missing part, as in a JMESPath list."""
+    desk = Desk()
+    handler = desk.handler(key=lambda event: (event.get("order_id"), event.get("line")), namespace="parts")
+    with pytest.raises(KeyMissing, match="part 2"):
+        handler(ORDER, None)
+    assert desk.ran == []
+
+
 def test_a_methods_self_is_no_part_of_its_call() -> None:
     """A handler that is a method keys on its event, not on its object."""
     desk = Desk()

@@ -14,6 +14,7 @@ from idemlambda.errors import (
     InProgress,
     KeyReused,
     NotStored,
+    RecordTooLarge,
     RecordUnreadable,
     ResultNotKept,
     StoreUnavailable,
@@ -336,6 +337,21 @@ def test_rule_09_what_cannot_be_stored_completes_the_record_all_the_same(outcome
     assert reply.value is outcome.value
     assert reply.trouble is not None
     assert reply.recorded
+
+
+def test_rule_09_what_the_store_will_never_take_is_marked() -> None:
+    """A finished record that is too large for the store is written once more, as another write without its result."""
+    script = Script()
+    script.answer(None, Returned("value"))
+    first = script.asked
+    script.answer(RecordTooLarge("400 KB"))
+    assert isinstance(script.op, Replace)
+    assert script.asked.body == Body(encoding=NOT_KEPT)
+    assert script.asked.version != first.version
+    assert script.asked.error == "RecordTooLarge: 400 KB"
+    reply = script.end(None)
+    assert (reply.value, reply.recorded) == ("value", True)
+    assert isinstance(reply.trouble, RecordTooLarge)
 
 
 def test_rule_09_a_result_that_was_not_kept_is_never_a_second_run() -> None:

@@ -195,14 +195,18 @@ def test_our_headers_replace_the_handlers(desk: Any, event_of: EventOf) -> None:
 def test_a_result_that_no_front_door_sends_is_the_handlers_error(
     source: str, result: object, refusal: tuple[type[Exception], str], desk: Any, event_of: EventOf
 ) -> None:
-    """What would end as a 502 is told in words; like any error of the handler it gives the key back."""
+    """What would end as a 502 is told in words; the work is done, so a retry is refused and does not run."""
     error, reason = refusal
     with pytest.raises(error, match=reason):
         answer_of(result, request_of(event_of(source), "handler"))
     if result is not None:
+        handler = desk.handler(result)
         with pytest.raises(error, match=reason):
-            desk.handler(result)(event_of(source), None)
-        assert desk.memory._records == {}
+            handler(event_of(source), None)
+        (record,) = desk.memory._records.values()
+        assert (record.status, record.body.encoding) == ("COMPLETED", "none")
+        again = handler(event_of(source), None)
+        assert (again["statusCode"], json.loads(again["body"])["code"]) == (409, "result_not_kept")
 
 
 def test_what_is_stored_is_the_answer_as_json(desk: Any, event_of: EventOf) -> None:

@@ -45,8 +45,9 @@ Flow = Generator[Op[Any], Any, R]
 DEFAULT_LEASE_MS: Final = 60_000
 """A lease outside an invocation: longer than nearly every call, short enough to wait for after a crash."""
 
-PATIENCE_MS: Final = 3_000
-"""How long a claim or a release is sent again: with the last send's own time-outs it fails inside 5 seconds."""
+PATIENCE_MS: Final = 2_000
+"""How long a claim or a release is sent again: with the last send's own time-out, and that of the one try to take a
+claim back, it fails inside 5 seconds."""
 
 PAUSE_MS: Final = 50
 """The first pause between two sends; it doubles, each with full jitter (AWS: Exponential Backoff And Jitter)."""

@@ -65,6 +65,18 @@ def implicit_namespace(function: Callable[..., object], prefix: str | None, stor
     return namespace
 
 
+def handler_parameters(function: Callable[..., object]) -> tuple[int, str, str]:
+    """Where a Lambda handler's event stands among its arguments, and the names of event and context.
+
+    Raises:
+        ConfigError: It is no handler.
+    """
+    names = own_parameters(function)
+    if len(names) < 2:  # noqa: PLR2004 - an event and a context
+        raise ConfigError(f"{name_of(function)} is no Lambda handler: it does not take an event and a context.")
+    return bound_first(function), names[0], names[1]
+
+
 def closed_over(function: Callable[..., object]) -> tuple[object, ...]:
     """The plain values in a function's closure: by them one factory's functions are told apart."""
     cells = getattr(function, "__closure__", None) or ()

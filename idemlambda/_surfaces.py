@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from idemlambda._functions import bound_first, name_of, own_parameters, parameters_of
+from idemlambda._functions import bound_first, handler_parameters, name_of, own_parameters, parameters_of
 from idemlambda._guarded import Arguments, Selected, Surface
 from idemlambda.envelopes import BATCH_SOURCES, HTTP_SOURCES, business_part, source_of
 from idemlambda.errors import ConfigError
@@ -21,16 +21,13 @@ def handler_surface(
     function: Callable[..., object], *, key: Selector | None, payload: Selector | None, scope: Selector | None
 ) -> Surface:
     """The surface of a Lambda handler: `(event, context)`, after `self` or `cls` of a method."""
-    names = own_parameters(function)
-    first = bound_first(function)
-    if len(names) < 2:  # noqa: PLR2004 - an event and a context
-        raise ConfigError(f"{name_of(function)} is no Lambda handler: it does not take an event and a context.")
+    first, event_name, context_name = handler_parameters(function)
     for what, selector in (("key", key), ("payload", payload), ("scope", scope)):
         refuse_more_than_the_event(selector, what)
     select_key, select_payload, select_scope = compiled(key, payload, scope)
 
     def select(arguments: Arguments) -> Selected:
-        event = argument(arguments, first, names[0], function)
+        event = argument(arguments, first, event_name, function)
         in_scope = of_tenant(select_scope(event) if select_scope else None)
         if select_key is None:
             refuse_changing(event)
@@ -39,7 +36,7 @@ def handler_surface(
         part = select_payload(event) if select_payload else default_payload(event)
         return Selected(key=(in_scope, select_key(event)), payload=part, repeats_key=False)
 
-    return Surface(select=select, context=lambda arguments: argument(arguments, first + 1, names[1], function))
+    return Surface(select=select, context=lambda arguments: argument(arguments, first + 1, context_name, function))
 
 
 def function_surface(

@@ -243,13 +243,10 @@ def guard(
 ) -> Callable[P, R]:
     """The function that claims before it runs the given one; a coroutine function stays one."""
     is_async = is_coroutine_function(function)
-    if not isinstance(config.port, Store) and not is_async:
-        raise ConfigError(f"{name_of(function)} is no coroutine function, and an async store serves nothing else.")
-    named = namespace or implicit_namespace(function, config.namespace, config.store)
-    keys.record_id(named)  # a namespace that cannot be one is told now
+    refuse_async_store(config, name_of(function), is_async=is_async)
     guarded = Guarded(
         function=function,
-        namespace=named,
+        namespace=checked_namespace(function, config, namespace),
         surface=surface,
         key_optional=key_optional,
         policy=config.policy,
@@ -271,6 +268,27 @@ def guard(
         return cast("R", guarded.reply(args, kwargs).result())
 
     return call
+
+
+def refuse_async_store(config: Idempotency, name: str, *, is_async: bool) -> None:
+    """Refuse a store that cannot serve a function.
+
+    Raises:
+        ConfigError: The function is sync, and the store async.
+    """
+    if not isinstance(config.port, Store) and not is_async:
+        raise ConfigError(f"{name} is no coroutine function, and an async store serves nothing else.")
+
+
+def checked_namespace(function: Callable[..., object], config: Idempotency, given: str | None) -> str:
+    """The namespace of a function, given or its own.
+
+    Raises:
+        ConfigError: It cannot be one.
+    """
+    namespace = given or implicit_namespace(function, config.namespace, config.store)
+    keys.record_id(namespace)  # refuses what is none
+    return namespace
 
 
 def policy_of(config: Idempotency) -> Policy:

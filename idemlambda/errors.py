@@ -16,6 +16,7 @@ IdempotencyError
 |  |- ClaimLost          another attempt took over and has no result yet
 |  |- NotStored          the store did not take the result
 ConfigError          the set-up is wrong: raised while decorating, or at the first call
+RecordTooLarge       said by a store to the flow, which then records the call without its result
 ```
 """
 

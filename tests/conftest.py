@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,7 +54,14 @@ def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
         raise PermissionError(f"a test tried to reach {host!r}: tests reach loopback only")
 
 
+def _hears_ctrl_c() -> None:
+    """Lets processes that tests start end on Ctrl-C, also where a background shell started this one deaf to it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _bare_environment()
+_hears_ctrl_c()
 sys.addaudithook(_loopback_only)
 
 

@@ -9,19 +9,10 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, TypeVar, Unpack, cast
 
-from idemlambda import keys
 from idemlambda._environment import is_disabled
-from idemlambda._functions import (
-    bound_first,
-    check_callable,
-    implicit_namespace,
-    is_coroutine_function,
-    name_of,
-    own_parameters,
-)
+from idemlambda._functions import check_callable, handler_parameters, is_coroutine_function, name_of
 from idemlambda._surfaces import argument
-from idemlambda.app import Idempotency
-from idemlambda.errors import ConfigError
+from idemlambda.app import Idempotency, checked_namespace
 from idemlambda.http._contract import Exchange, dont_store, front_of
 from idemlambda.http._options import HttpOptions, config_of
 from idemlambda.http._request import request_of
@@ -40,18 +31,15 @@ def decorate(idem: Idempotency, function: Callable[P, R], **options: Unpack[Http
         ConfigError: The function is no handler, or an option makes no sense.
     """
     check_callable(function)
-    names, first, name = own_parameters(function), bound_first(function), name_of(function)
-    if len(names) < 2:  # noqa: PLR2004 - an event and a context
-        raise ConfigError(f"{name} is no Lambda handler: it does not take an event and a context.")
+    first, event_name, context_name = handler_parameters(function)
+    name, is_async = name_of(function), is_coroutine_function(function)
     config = config_of(idem, options)
-    namespace = options.get("namespace") or implicit_namespace(function, config.namespace, config.store)
-    is_async = is_coroutine_function(function)
-    keys.record_id(namespace)  # a namespace that cannot be one is told now
+    namespace = checked_namespace(function, config, options.get("namespace"))
     front = front_of(config, options, namespace, answer_of=answer_of, name=name, is_async=is_async)
 
     def exchange_of(args: tuple[object, ...], kwargs: dict[str, object], run: Callable[[], object]) -> Exchange:
-        event = argument((args, kwargs), first, names[0], function)
-        context = argument((args, kwargs), first + 1, names[1], function)
+        event = argument((args, kwargs), first, event_name, function)
+        context = argument((args, kwargs), first + 1, context_name, function)
         return Exchange(request=request_of(event, name), context=context, run=run)
 
     if is_async:

@@ -10,8 +10,8 @@ from typing import Final, TypeVar, cast
 
 from idemlambda._attempt import Reply
 from idemlambda._guarded import Arguments, Guarded, Selected, Surface
-from idemlambda.app import Idempotency
-from idemlambda.errors import ConfigError, KeyMissing
+from idemlambda.app import Idempotency, refuse_async_store
+from idemlambda.errors import KeyMissing
 from idemlambda.http._header import client_key
 from idemlambda.http._identity import AUTO, ScopeOf, scope_of
 from idemlambda.http._options import HttpOptions, Settings, settings_of
@@ -19,7 +19,6 @@ from idemlambda.http._problems import code_of, problem
 from idemlambda.http._request import Request
 from idemlambda.http._response import Answer, AnswerCodec, AnswerOf, NotKept, is_stored, with_headers
 from idemlambda.invocation import invocation
-from idemlambda.ports import Store
 
 T = TypeVar("T")
 
@@ -208,8 +207,7 @@ def front_of(
     Raises:
         ConfigError: An option makes no sense.
     """
-    if not isinstance(config.port, Store) and not is_async:
-        raise ConfigError(f"{name} is no coroutine function, and an async store serves nothing else.")
+    refuse_async_store(config, name, is_async=is_async)
     settings = settings_of(options)
     scope = scope_of(options.get("scope", AUTO), is_strict=options.get("strict_scope", False), function=name)
     contract = Contract(settings=settings, scope=scope, answer_of=answer_of)

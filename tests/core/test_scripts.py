@@ -646,7 +646,7 @@ def test_rule_14_one_doubt_among_refusals_is_doubt() -> None:
 def test_rule_16_a_claim_fails_closed_inside_a_few_seconds() -> None:
     """Without an answer the claim is given up after its patience, with nothing run."""
     script = Script()
-    script.fail(seconds=2.9, in_doubt=False).answer(None)
+    script.fail(seconds=1.9, in_doubt=False).answer(None)
     with pytest.raises(StoreUnavailable):
         script.fail(seconds=0.1, in_doubt=False)
 

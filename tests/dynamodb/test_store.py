@@ -164,7 +164,7 @@ def test_a_handler_fails_closed_within_five_seconds(monkeypatch: pytest.MonkeyPa
         with pytest.raises(StoreUnavailable, match="mute"):
             handler({}, LambdaContext(30))
         client.close()
-    assert time.monotonic() - started < 5.5
+    assert time.monotonic() - started < 5
     assert ran == []
 
 
